@@ -1,0 +1,78 @@
+# `make help` lists the commands. Everything here works on a fresh clone.
+SHELL := /usr/bin/env bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+GO         ?= go
+VERSION    ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+LDFLAGS    := -s -w -X github.com/lucid-blockchain/lucid/internal/version.Version=$(VERSION)
+TEST_FLAGS ?= -race
+# The suites under test/ find the platform of `make up` here.
+PLATFORM   := set -a && . .lucid/env && set +a
+
+include hack/make.mk
+
+##@ Develop
+
+.PHONY: help
+help: ## Show this help.
+	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n\033[1m%s\033[0m\n", substr($$0, 5)} /^[a-zA-Z0-9_-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: ## Build bin/lucid for this machine.
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags "$(LDFLAGS)" -o bin/lucid .
+
+.PHONY: fmt
+fmt: ## Format the Go code.
+	gofmt -w $$(git ls-files '*.go')
+
+##@ Check
+
+.PHONY: test
+test: ## Unit, property, store and envtest suites, with the race detector.
+	$(GO) run ./hack/prerequisites postgresql
+	KUBEBUILDER_ASSETS="$$($(ENVTEST_ASSETS))" $(GO) test $(TEST_FLAGS) ./...
+
+.PHONY: verify
+verify: verify-generated lint verify-charts vuln ## Fail when anything generated is stale or a linter complains.
+
+.PHONY: lint
+lint: ## golangci-lint, with the import rules.
+	$$($(TOOL) golangci-lint) run ./...
+
+.PHONY: vuln
+vuln: ## Known vulnerabilities; says so and passes where their database can't be reached.
+	@hack/vulnerabilities.sh "$$($(TOOL) govulncheck)"
+
+##@ Suites on the running platform (after make up)
+
+.PHONY: e2e
+e2e: ## From objects to a graduated chain, through kubectl's API and REST only.
+	$(PLATFORM) && $(GO) test -tags e2e -count=1 -v -timeout 25m ./test/e2e/...
+
+.PHONY: chaos
+chaos: ## Kill pods at random under 10 000 trades; nothing acknowledged may be lost.
+	$(PLATFORM) && $(GO) test -tags e2e -count=1 -v -timeout 25m ./test/chaos/...
+
+.PHONY: bench-birth
+bench-birth: ## Chains born by REST and by kubectl: time until the other side shows them.
+	$(PLATFORM) && $(GO) run ./test/load/birth
+
+.PHONY: bench-policy
+bench-policy: ## RateLimitPolicy edits under load: time until every pod enforces them.
+	$(PLATFORM) && $(GO) run ./test/load/policy
+
+.PHONY: bench-chains
+bench-chains: ## 1 000 Chains at once: time to Ready, then the writes of a silent minute.
+	$(PLATFORM) && $(GO) run ./test/load/chains
+
+.PHONY: diagnose
+diagnose: ## Objects, events and logs of the running platform, for a bug report.
+	$(PLATFORM) && hack/diagnose.sh
+
+##@ Benchmarks that need no cluster
+
+.PHONY: bench-market
+bench-market: ## Market trades per second against raw pgbench, same database, same run.
+	$(GO) run ./hack/bench/market
+
