@@ -1,0 +1,99 @@
+package store
+
+import (
+	"errors"
+	"net"
+	"strings"
+
+	"github.com/cockroachdb/cockroach-go/v2/crdb"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/puddle/v2"
+)
+
+// SQLSTATE codes that decide what the store does next.
+const (
+	codeUnique         = "23505"
+	codeForeignKey     = "23503"
+	codeSerialization  = "40001"
+	codeDeadlock       = "40P01"
+	codeTooManyClients = "53300"
+)
+
+// isSerialization reports that the transaction lost against another one and
+// will work when it is run again.
+func isSerialization(err error) bool {
+	code := sqlState(err)
+	return code == codeSerialization || code == codeDeadlock
+}
+
+// isAmbiguousRelease reports that CockroachDB's RELEASE was sent and not
+// answered. ExecuteTx calls every refusal at RELEASE ambiguous; one that the
+// server put into words is not.
+func isAmbiguousRelease(err error) bool {
+	var ambiguous *crdb.AmbiguousCommitError
+	return errors.As(err, &ambiguous) && !isDefinite(err)
+}
+
+// isConnectionState reports a SQLSTATE by which a server says goodbye: class 08
+// connection exception, 57P01 admin shutdown, 57P02 crash shutdown, 57P03 cannot
+// connect now (starting up), 57P05 idle session timeout.
+func isConnectionState(code string) bool {
+	return strings.HasPrefix(code, "08") || strings.HasPrefix(code, "57P")
+}
+
+// IsUnavailable reports that the database can't be reached at present, so that
+// trying again later helps: refused or broken connections, a server that is
+// starting or stopping, too many clients, a closed pool.
+func IsUnavailable(err error) bool {
+	if code := sqlState(err); code != "" {
+		return isConnectionState(code) || code == codeTooManyClients
+	}
+	if errors.Is(err, puddle.ErrClosedPool) {
+		return true
+	}
+	var connecting *pgconn.ConnectError
+	var network net.Error
+	return errors.As(err, &connecting) || errors.As(err, &network) || isBroken(err)
+}
+
+// isBroken recognises a connection that died under a statement. pgconn has no
+// type for it: it wraps io.ErrUnexpectedEOF or answers "conn closed".
+func isBroken(err error) bool {
+	if err == nil {
+		return false
+	}
+	text := err.Error()
+	return strings.Contains(text, "unexpected EOF") || strings.Contains(text, "conn closed")
+}
+
+// UniqueViolation reports that err refuses a second row under the named
+// constraint; an empty name stands for any.
+func UniqueViolation(err error, constraint string) bool {
+	return violates(err, codeUnique, constraint)
+}
+
+// ForeignKeyViolation reports that err refuses a reference to a row that is not
+// there, or the removal of one that is referred to.
+func ForeignKeyViolation(err error, constraint string) bool {
+	return violates(err, codeForeignKey, constraint)
+}
+
+// NotFound reports that a query for one row had none.
+func NotFound(err error) bool { return errors.Is(err, pgx.ErrNoRows) }
+
+func violates(err error, code, constraint string) bool {
+	var refusal *pgconn.PgError
+	if !errors.As(err, &refusal) || refusal.Code != code {
+		return false
+	}
+	return constraint == "" || refusal.ConstraintName == constraint
+}
+
+func sqlState(err error) string {
+	var refusal *pgconn.PgError
+	if errors.As(err, &refusal) {
+		return refusal.Code
+	}
+	return ""
+}

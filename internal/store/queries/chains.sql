@@ -1,0 +1,96 @@
+-- name: InsertChain :one
+INSERT INTO chains (
+    id, chain_name, token_symbol, chain_description, template_id, consensus_mechanism,
+    token_total_supply, graduation_threshold, creation_fee_cnpy, initial_cnpy_reserve, initial_token_supply,
+    curve_type, bonding_curve_slope, fee_basis_points, validator_min_stake, creator_initial_purchase_cnpy,
+    scheduled_launch_time, status, created_by, origin)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)
+RETURNING *;
+
+-- UpdateChain rewrites what was declared of a chain that has not launched.
+-- name: UpdateChain :one
+UPDATE chains SET
+    chain_name = $2, token_symbol = $3, chain_description = $4, template_id = $5, consensus_mechanism = $6,
+    token_total_supply = $7, graduation_threshold = $8, creation_fee_cnpy = $9, initial_cnpy_reserve = $10,
+    initial_token_supply = $11, curve_type = $12, bonding_curve_slope = $13, fee_basis_points = $14,
+    validator_min_stake = $15, creator_initial_purchase_cnpy = $16, scheduled_launch_time = $17, created_by = $18,
+    updated_at = now()
+WHERE id = $1 AND status IN ('draft', 'pending_launch')
+RETURNING *;
+
+-- name: GetChain :one
+SELECT * FROM chains WHERE id = $1;
+
+-- name: DeleteDraft :execrows
+DELETE FROM chains WHERE id = $1 AND status = 'draft';
+
+-- Drafts made through the API are their creator's own; all else is public.
+-- name: ListChains :many
+SELECT * FROM chains
+WHERE (sqlc.narg(status)::text IS NULL OR status = sqlc.narg(status))
+  AND (sqlc.narg(created_by)::uuid IS NULL OR created_by = sqlc.narg(created_by))
+  AND (sqlc.narg(template_id)::uuid IS NULL OR template_id = sqlc.narg(template_id))
+  AND (sqlc.arg(see_all)::bool OR status <> 'draft' OR origin = 'kubernetes' OR created_by = sqlc.arg(viewer)::uuid)
+ORDER BY created_at DESC, id DESC
+LIMIT sqlc.arg(max_rows) OFFSET sqlc.arg(skip);
+
+-- name: CountChains :one
+SELECT count(*) FROM chains
+WHERE (sqlc.narg(status)::text IS NULL OR status = sqlc.narg(status))
+  AND (sqlc.narg(created_by)::uuid IS NULL OR created_by = sqlc.narg(created_by))
+  AND (sqlc.narg(template_id)::uuid IS NULL OR template_id = sqlc.narg(template_id))
+  AND (sqlc.arg(see_all)::bool OR status <> 'draft' OR origin = 'kubernetes' OR created_by = sqlc.arg(viewer)::uuid);
+
+-- name: ScheduleChain :one
+UPDATE chains SET status = 'pending_launch', scheduled_launch_time = $2, updated_at = now()
+WHERE id = $1 AND status IN ('draft', 'pending_launch')
+RETURNING *;
+
+-- name: MarkChainLaunched :one
+UPDATE chains SET status = 'virtual_active', actual_launch_time = $2, updated_at = now()
+WHERE id = $1 AND status IN ('draft', 'pending_launch')
+RETURNING *;
+
+-- name: ListDueChains :many
+SELECT id FROM chains
+WHERE status = 'pending_launch' AND scheduled_launch_time <= $1
+ORDER BY scheduled_launch_time, id
+LIMIT sqlc.arg(max_rows);
+
+-- name: MarkChainGraduated :one
+UPDATE chains SET status = 'graduated', is_graduated = true, graduation_time = $2,
+    chain_id = $3, genesis_hash = $4, rpc_endpoint = $5, failure_reason = '', updated_at = now()
+WHERE id = $1 AND status IN ('virtual_active', 'failed')
+RETURNING *;
+
+-- name: SetChainEndpoint :exec
+UPDATE chains SET rpc_endpoint = $2, updated_at = now() WHERE id = $1 AND status = 'graduated';
+
+-- name: MarkChainFailed :one
+UPDATE chains SET status = 'failed', failure_reason = $2, updated_at = now()
+WHERE id = $1 AND status NOT IN ('graduated', 'failed')
+RETURNING *;
+
+-- name: GetGraduation :one
+SELECT * FROM graduations WHERE chain_id = $1;
+
+-- name: GetPoolOfChain :one
+SELECT * FROM pools WHERE chain_id = $1;
+
+-- name: GetTemplate :one
+SELECT * FROM chain_templates WHERE id = $1;
+
+-- name: GetTemplates :many
+SELECT * FROM chain_templates WHERE id = ANY(sqlc.arg(ids)::uuid[]);
+
+-- name: ListTemplates :many
+SELECT * FROM chain_templates
+WHERE (sqlc.narg(category)::text IS NULL OR template_category = sqlc.narg(category))
+  AND (sqlc.narg(is_active)::bool IS NULL OR is_active = sqlc.narg(is_active))
+ORDER BY created_at DESC, id DESC
+LIMIT sqlc.arg(max_rows) OFFSET sqlc.arg(skip);
+
+-- name: CountTemplates :one
+SELECT count(*) FROM chain_templates
+WHERE (sqlc.narg(category)::text IS NULL OR template_category = sqlc.narg(category))
+  AND (sqlc.narg(is_active)::bool IS NULL OR is_active = sqlc.narg(is_active));

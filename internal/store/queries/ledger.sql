@@ -1,0 +1,41 @@
+-- CreditAccount adds to an account, making it on first use. A mint account is
+-- "credited" with a negative amount: it alone may go below zero.
+-- name: CreditAccount :one
+INSERT INTO accounts (id, owner_type, owner_id, asset, balance, version)
+VALUES ($1, $2, $3, $4, sqlc.arg(amount), 1)
+ON CONFLICT (id) DO UPDATE
+SET balance = accounts.balance + excluded.balance, version = accounts.version + 1
+RETURNING balance, version;
+
+-- DebitAccount takes from an account; no row means that it holds too little.
+-- name: DebitAccount :one
+UPDATE accounts
+SET balance = balance - sqlc.arg(amount)::int8, version = version + 1
+WHERE id = $1 AND balance >= sqlc.arg(amount)::int8
+RETURNING balance, version;
+
+-- name: InsertLedgerEntry :exec
+INSERT INTO ledger_entries (account_id, seq, journal_id, kind, amount, balance_after, created_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7);
+
+-- name: GetAccount :one
+SELECT * FROM accounts WHERE id = $1;
+
+-- name: ListUserAccounts :many
+SELECT * FROM accounts WHERE owner_type = 'user' AND owner_id = $1 ORDER BY created_at, asset;
+
+-- name: CountUserEntries :one
+SELECT coalesce(sum(version), 0)::int8 AS total FROM accounts WHERE owner_type = 'user' AND owner_id = $1;
+
+-- name: ListUserEntries :many
+SELECT e.*, a.asset
+FROM ledger_entries e JOIN accounts a ON a.id = e.account_id
+WHERE a.owner_type = 'user' AND a.owner_id = $1
+ORDER BY e.created_at DESC, e.journal_id DESC, e.account_id, e.seq DESC
+LIMIT sqlc.arg(max_rows) OFFSET sqlc.arg(skip);
+
+-- Holders of an asset in the order of their user ids, which genesis relies on.
+-- name: ListHolders :many
+SELECT owner_id, balance FROM accounts
+WHERE asset = $1 AND owner_type = 'user' AND balance > 0
+ORDER BY owner_id;
