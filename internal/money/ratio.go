@@ -7,9 +7,10 @@ import "math/big"
 const pricePlaces = 12
 
 // Ratio is an exact quotient, such as a price in CNPY per token. The zero
-// value is 0. A Ratio is immutable.
+// value is 0. A Ratio is immutable. It is not kept in lowest terms: prices are
+// made for every trade and compared or shown rarely.
 type Ratio struct {
-	rat *big.Rat
+	num, den *big.Int // den > 0 where it is set
 }
 
 // NewRatio returns num/den. Where there is nothing to divide by, there is no
@@ -18,12 +19,16 @@ func NewRatio(num, den Amount) Ratio {
 	return BigRatio(big.NewInt(int64(num)), big.NewInt(int64(den)))
 }
 
-// BigRatio is NewRatio for products that do not fit an Amount.
+// BigRatio is NewRatio for products that do not fit an Amount. It takes the
+// integers over.
 func BigRatio(num, den *big.Int) Ratio {
-	if den.Sign() == 0 {
+	switch den.Sign() {
+	case 0:
 		return Ratio{}
+	case -1:
+		return Ratio{num: new(big.Int).Neg(num), den: new(big.Int).Neg(den)}
 	}
-	return Ratio{rat: new(big.Rat).SetFrac(num, den)}
+	return Ratio{num: num, den: den}
 }
 
 // ParseRatio reads a decimal rate such as "1.05", with at most twelve places.
@@ -37,41 +42,64 @@ func ParseRatio(s string) (Ratio, error) {
 
 // Rat returns a copy for arithmetic that this type does not offer.
 func (r Ratio) Rat() *big.Rat {
-	if r.rat == nil {
-		return new(big.Rat)
+	num, den := r.parts()
+	return new(big.Rat).SetFrac(num, den)
+}
+
+// parts must not be written to: Ratios share them.
+func (r Ratio) parts() (num, den *big.Int) {
+	if r.den == nil {
+		return new(big.Int), big.NewInt(1)
 	}
-	return new(big.Rat).Set(r.rat)
+	return r.num, r.den
 }
 
 // Mul returns r × s.
-func (r Ratio) Mul(s Ratio) Ratio { return Ratio{rat: new(big.Rat).Mul(r.Rat(), s.Rat())} }
+func (r Ratio) Mul(s Ratio) Ratio {
+	rn, rd := r.parts()
+	sn, sd := s.parts()
+	return Ratio{num: new(big.Int).Mul(rn, sn), den: new(big.Int).Mul(rd, sd)}
+}
 
 // Sub returns r − s.
-func (r Ratio) Sub(s Ratio) Ratio { return Ratio{rat: new(big.Rat).Sub(r.Rat(), s.Rat())} }
+func (r Ratio) Sub(s Ratio) Ratio {
+	rn, rd := r.parts()
+	sn, sd := s.parts()
+	left, right := new(big.Int).Mul(rn, sd), new(big.Int).Mul(sn, rd)
+	return Ratio{num: left.Sub(left, right), den: new(big.Int).Mul(rd, sd)}
+}
 
 // Div returns r ÷ s, and the zero Ratio when s is zero.
 func (r Ratio) Div(s Ratio) Ratio {
-	if s.Sign() == 0 {
-		return Ratio{}
-	}
-	return Ratio{rat: new(big.Rat).Quo(r.Rat(), s.Rat())}
+	sn, sd := s.parts()
+	return r.Mul(BigRatio(sd, sn))
 }
 
 // Abs returns the magnitude of r.
-func (r Ratio) Abs() Ratio { return Ratio{rat: new(big.Rat).Abs(r.Rat())} }
+func (r Ratio) Abs() Ratio {
+	num, den := r.parts()
+	return Ratio{num: new(big.Int).Abs(num), den: den}
+}
 
 // Sign is −1, 0 or 1.
-func (r Ratio) Sign() int { return r.Rat().Sign() }
+func (r Ratio) Sign() int {
+	num, _ := r.parts()
+	return num.Sign()
+}
 
 // Cmp is −1 where r < s, 0 where they are equal, else 1.
-func (r Ratio) Cmp(s Ratio) int { return r.Rat().Cmp(s.Rat()) }
+func (r Ratio) Cmp(s Ratio) int {
+	rn, rd := r.parts()
+	sn, sd := s.parts()
+	return new(big.Int).Mul(rn, sd).Cmp(new(big.Int).Mul(sn, rd))
+}
 
 // Decimal writes r with at most places decimal places, cut and not rounded, so
 // that it never shows more than there is; trailing zeros are left out.
 func (r Ratio) Decimal(places int) Decimal {
-	rat := r.Rat()
+	num, den := r.parts()
 	scale := new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(places)), nil)
-	scaled := new(big.Int).Quo(scale.Mul(scale, rat.Num()), rat.Denom())
+	scaled := new(big.Int).Quo(scale.Mul(scale, num), den)
 	sign := ""
 	if scaled.Sign() < 0 {
 		sign = "-"
