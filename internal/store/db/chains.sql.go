@@ -59,12 +59,33 @@ func (q *Queries) CountTemplates(ctx context.Context, arg CountTemplatesParams) 
 	return count, err
 }
 
+const deleteChainWallets = `-- name: DeleteChainWallets :exec
+DELETE FROM wallets WHERE chain_id = $1::uuid
+`
+
+func (q *Queries) DeleteChainWallets(ctx context.Context, chainID uuid.UUID) error {
+	_, err := q.db.Exec(ctx, deleteChainWallets, chainID)
+	return err
+}
+
 const deleteDraft = `-- name: DeleteDraft :execrows
 DELETE FROM chains WHERE id = $1 AND status = 'draft'
 `
 
 func (q *Queries) DeleteDraft(ctx context.Context, id uuid.UUID) (int64, error) {
 	result, err := q.db.Exec(ctx, deleteDraft, id)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
+const deleteUnlaunched = `-- name: DeleteUnlaunched :execrows
+DELETE FROM chains WHERE id = $1 AND status IN ('draft', 'pending_launch')
+`
+
+func (q *Queries) DeleteUnlaunched(ctx context.Context, id uuid.UUID) (int64, error) {
+	result, err := q.db.Exec(ctx, deleteUnlaunched, id)
 	if err != nil {
 		return 0, err
 	}
@@ -582,7 +603,7 @@ func (q *Queries) MarkChainGraduated(ctx context.Context, arg MarkChainGraduated
 }
 
 const markChainLaunched = `-- name: MarkChainLaunched :one
-UPDATE chains SET status = 'virtual_active', actual_launch_time = $2, updated_at = now()
+UPDATE chains SET status = 'virtual_active', actual_launch_time = $2, failure_reason = '', updated_at = now()
 WHERE id = $1 AND status IN ('draft', 'pending_launch')
 RETURNING id, chain_name, token_symbol, chain_description, template_id, consensus_mechanism, token_total_supply, graduation_threshold, creation_fee_cnpy, initial_cnpy_reserve, initial_token_supply, curve_type, bonding_curve_slope, fee_basis_points, validator_min_stake, creator_initial_purchase_cnpy, scheduled_launch_time, actual_launch_time, status, failure_reason, is_graduated, graduation_time, chain_id, genesis_hash, rpc_endpoint, created_by, origin, version, created_at, updated_at
 `
@@ -628,6 +649,21 @@ func (q *Queries) MarkChainLaunched(ctx context.Context, arg MarkChainLaunchedPa
 		&i.UpdatedAt,
 	)
 	return i, err
+}
+
+const noteLaunchFailure = `-- name: NoteLaunchFailure :exec
+UPDATE chains SET failure_reason = $2, updated_at = now()
+WHERE id = $1 AND status = 'pending_launch' AND failure_reason <> $2
+`
+
+type NoteLaunchFailureParams struct {
+	ID            uuid.UUID
+	FailureReason string
+}
+
+func (q *Queries) NoteLaunchFailure(ctx context.Context, arg NoteLaunchFailureParams) error {
+	_, err := q.db.Exec(ctx, noteLaunchFailure, arg.ID, arg.FailureReason)
+	return err
 }
 
 const scheduleChain = `-- name: ScheduleChain :one

@@ -41,13 +41,23 @@ WHERE (sqlc.narg(status)::text IS NULL OR status = sqlc.narg(status))
   AND (sqlc.narg(template_id)::uuid IS NULL OR template_id = sqlc.narg(template_id))
   AND (sqlc.arg(see_all)::bool OR status <> 'draft' OR origin = 'kubernetes' OR created_by = sqlc.arg(viewer)::uuid);
 
+-- name: DeleteChainWallets :exec
+DELETE FROM wallets WHERE chain_id = sqlc.arg(chain_id)::uuid;
+
+-- name: DeleteUnlaunched :execrows
+DELETE FROM chains WHERE id = $1 AND status IN ('draft', 'pending_launch');
+
+-- name: NoteLaunchFailure :exec
+UPDATE chains SET failure_reason = $2, updated_at = now()
+WHERE id = $1 AND status = 'pending_launch' AND failure_reason <> $2;
+
 -- name: ScheduleChain :one
 UPDATE chains SET status = 'pending_launch', scheduled_launch_time = $2, updated_at = now()
 WHERE id = $1 AND status IN ('draft', 'pending_launch')
 RETURNING *;
 
 -- name: MarkChainLaunched :one
-UPDATE chains SET status = 'virtual_active', actual_launch_time = $2, updated_at = now()
+UPDATE chains SET status = 'virtual_active', actual_launch_time = $2, failure_reason = '', updated_at = now()
 WHERE id = $1 AND status IN ('draft', 'pending_launch')
 RETURNING *;
 

@@ -1,0 +1,188 @@
+package chain
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/lucid-blockchain/lucid/internal/fault"
+	"github.com/lucid-blockchain/lucid/internal/ledger"
+	"github.com/lucid-blockchain/lucid/internal/money"
+	"github.com/lucid-blockchain/lucid/internal/outbox"
+	"github.com/lucid-blockchain/lucid/internal/store"
+	"github.com/lucid-blockchain/lucid/internal/store/db"
+)
+
+// MarkGraduated records the live chain, once it produces blocks. Calling it
+// again with the same genesis hash changes nothing but a moved endpoint; with
+// another one it is a Conflict: a chain has one genesis. Unprocessable while
+// the pool has not crossed its threshold.
+func (s *Service) MarkGraduated(ctx context.Context, id uuid.UUID, live Live) error {
+	if live.ChainID == "" || live.GenesisHash == "" {
+		return fmt.Errorf("a graduated chain needs a chain id and a genesis hash")
+	}
+	err := s.Store.InTx(ctx, func(ctx context.Context, q *db.Queries) error {
+		row, err := q.GetChain(ctx, id)
+		if store.NotFound(err) {
+			return errNotFound()
+		}
+		if err != nil {
+			return fmt.Errorf("read the chain: %w", err)
+		}
+		if row.IsGraduated {
+			return regraduate(ctx, q, row, live)
+		}
+		return s.graduate(ctx, q, id, live)
+	})
+	if err != nil {
+		return fmt.Errorf("mark the chain as graduated: %w", err)
+	}
+	return nil
+}
+
+func (s *Service) graduate(ctx context.Context, q *db.Queries, id uuid.UUID, live Live) error {
+	if _, err := q.GetGraduation(ctx, id); err != nil {
+		if store.NotFound(err) {
+			return fault.New(fault.Unprocessable, "The chain's pool has not reached its graduation threshold")
+		}
+		return fmt.Errorf("read the graduation: %w", err)
+	}
+	now := s.now()
+	_, err := q.MarkChainGraduated(ctx, db.MarkChainGraduatedParams{
+		ID: id, GraduationTime: &now, ChainID: &live.ChainID, GenesisHash: &live.GenesisHash, RpcEndpoint: &live.RPCEndpoint,
+	})
+	if err != nil {
+		return fmt.Errorf("write the chain: %w", err)
+	}
+	return outbox.Append(ctx, q, id, outbox.ChainGraduated, map[string]string{
+		"chainID": live.ChainID, "genesisHash": live.GenesisHash,
+	})
+}
+
+// regraduate is a repetition: only where the chain is reached may have changed.
+func regraduate(ctx context.Context, q *db.Queries, row db.Chain, live Live) error {
+	if row.GenesisHash == nil || *row.GenesisHash != live.GenesisHash {
+		return fault.New(fault.Conflict, "The chain has graduated with another genesis")
+	}
+	if row.RpcEndpoint != nil && *row.RpcEndpoint == live.RPCEndpoint {
+		return nil
+	}
+	return q.SetChainEndpoint(ctx, db.SetChainEndpointParams{ID: row.ID, RpcEndpoint: &live.RPCEndpoint})
+}
+
+// Fail ends a chain that can't go on, with a reason that people may read. It is
+// announced once; a chain that has failed or graduated stays as it is.
+func (s *Service) Fail(ctx context.Context, id uuid.UUID, reason string) error {
+	err := s.Store.InTx(ctx, func(ctx context.Context, q *db.Queries) error {
+		_, err := q.MarkChainFailed(ctx, db.MarkChainFailedParams{ID: id, FailureReason: reason})
+		if store.NotFound(err) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		return outbox.Append(ctx, q, id, outbox.ChainFailed, map[string]string{"reason": reason})
+	})
+	if err != nil {
+		return fmt.Errorf("mark the chain as failed: %w", err)
+	}
+	return nil
+}
+
+// Holder is one user's position in a chain's token.
+type Holder struct {
+	UserID uuid.UUID
+	Amount money.Amount // greater than zero
+}
+
+// GenesisInput is all that the genesis of the live chain is computed from
+// (domain.md §3). Holders, Unsold and Treasury add up to TotalSupply.
+type GenesisInput struct {
+	Chain        Chain
+	PoolID       uuid.UUID
+	CNPYReserve  money.Amount // the curve's x at its last trade, initial reserve included
+	TokenReserve money.Amount // the curve's y
+	Raised       money.Amount // CNPY that buyers really paid into the pool
+	Unsold       money.Amount // tokens that the pool still holds
+	Treasury     money.Amount // tokens that the curve never had to sell
+	TotalSupply  money.Amount
+	Holders      []Holder // in the order of their user ids
+}
+
+// GenesisInput reads one consistent picture of a closed pool; asking again
+// yields the same. Unprocessable while the pool is open.
+func (s *Service) GenesisInput(ctx context.Context, id uuid.UUID) (GenesisInput, error) {
+	var in GenesisInput
+	err := s.Store.InSnapshot(ctx, func(ctx context.Context, tx pgx.Tx) (err error) {
+		in, err = readGenesis(ctx, db.New(tx), id)
+		return err
+	})
+	if err != nil {
+		return GenesisInput{}, fmt.Errorf("read the genesis positions: %w", err)
+	}
+	return in, nil
+}
+
+func readGenesis(ctx context.Context, q *db.Queries, id uuid.UUID) (GenesisInput, error) {
+	row, err := q.GetChain(ctx, id)
+	if store.NotFound(err) {
+		return GenesisInput{}, errNotFound()
+	}
+	if err != nil {
+		return GenesisInput{}, fmt.Errorf("read the chain: %w", err)
+	}
+	end, err := q.GetGraduation(ctx, id)
+	if store.NotFound(err) {
+		return GenesisInput{}, fault.New(fault.Unprocessable, "The chain's pool is not closed")
+	}
+	if err != nil {
+		return GenesisInput{}, fmt.Errorf("read the graduation: %w", err)
+	}
+	in := GenesisInput{
+		Chain: fromRow(row), PoolID: end.PoolID, TotalSupply: money.Amount(row.TokenTotalSupply),
+		CNPYReserve: money.Amount(end.CnpyReserve), TokenReserve: money.Amount(end.TokenReserve),
+	}
+	if err := in.readBalances(ctx, q); err != nil {
+		return GenesisInput{}, err
+	}
+	return in, in.prove()
+}
+
+func (in *GenesisInput) readBalances(ctx context.Context, q *db.Queries) (err error) {
+	token := ledger.Token(in.Chain.ID)
+	for account, into := range map[ledger.Account]*money.Amount{
+		{Type: ledger.Pool, Owner: in.PoolID, Asset: ledger.CNPY}: &in.Raised,
+		{Type: ledger.Pool, Owner: in.PoolID, Asset: token}:       &in.Unsold,
+		{Type: ledger.Treasury, Owner: in.Chain.ID, Asset: token}: &in.Treasury,
+	} {
+		if *into, err = ledger.BalanceOf(ctx, q, account); err != nil {
+			return err
+		}
+	}
+	rows, err := q.ListHolders(ctx, token)
+	if err != nil {
+		return fmt.Errorf("read the holders: %w", err)
+	}
+	in.Holders = make([]Holder, len(rows))
+	for i, row := range rows {
+		in.Holders[i] = Holder{UserID: row.OwnerID, Amount: money.Amount(row.Balance)}
+	}
+	return nil
+}
+
+// prove refuses to start a chain on numbers that make or lose value.
+func (in *GenesisInput) prove() error {
+	sum, err := in.Unsold.Add(in.Treasury)
+	for _, holder := range in.Holders {
+		if err == nil {
+			sum, err = sum.Add(holder.Amount)
+		}
+	}
+	if err != nil || sum != in.TotalSupply {
+		return fmt.Errorf("the ledger holds %s tokens of chain %s, its supply is %s: run the ledger's verification",
+			sum, in.Chain.ID, in.TotalSupply)
+	}
+	return nil
+}

@@ -1,0 +1,267 @@
+package chain
+
+import (
+	"fmt"
+	"regexp"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/google/uuid"
+
+	"github.com/lucid-blockchain/lucid/internal/curve"
+	"github.com/lucid-blockchain/lucid/internal/fault"
+	"github.com/lucid-blockchain/lucid/internal/money"
+)
+
+// Spec is a chain as somebody asks for it. Nil and empty fields take the seed's
+// defaults, or the template's.
+type Spec struct {
+	ChainName              string
+	TokenSymbol            string
+	Description            string
+	TemplateID             *uuid.UUID
+	ConsensusMechanism     string
+	TokenTotalSupply       *money.Amount
+	GraduationThreshold    *money.Amount
+	CreationFee            *money.Amount
+	InitialCNPYReserve     *money.Amount
+	InitialTokenSupply     *money.Amount
+	CurveType              curve.Kind
+	BondingCurveSlope      *money.Slope
+	FeeBasisPoints         *int32
+	ValidatorMinStake      *money.Amount
+	CreatorInitialPurchase *money.Amount
+	// ScheduledLaunchTime may be set by a declaration; through the API it comes
+	// with the launch.
+	ScheduledLaunchTime *time.Time
+	// CreatedBy is the creator; uuid.Nil is the platform.
+	CreatedBy uuid.UUID
+}
+
+// The seed's limits and defaults (seed launchpad, POST /chains). Curve type and
+// fee are ours (domain.md §2).
+const (
+	nameMin, nameMax     = 1, 100
+	symbolMin, symbolMax = 1, 20
+	descriptionMax       = 5000
+	consensusMax         = 50
+	defaultConsensus     = "nestbft"
+	defaultCurve         = curve.ConstantProduct
+
+	supplyMin, supplyMax       = 1_000_000 * money.Unit, 1_000_000_000_000 * money.Unit
+	defaultSupply              = 1_000_000_000 * money.Unit
+	thresholdMin, thresholdMax = 1_000 * money.Unit, 10_000_000 * money.Unit
+	defaultThreshold           = 50_000 * money.Unit
+	defaultCreationFee         = 100 * money.Unit
+	reserveMin                 = 1_000 * money.Unit
+	defaultReserve             = 10_000 * money.Unit
+	initialSupplyMin           = 100_000 * money.Unit
+	defaultInitialSupply       = 800_000_000 * money.Unit
+	stakeMin                   = 100 * money.Unit
+	defaultStake               = 1_000 * money.Unit
+	slopeMin                   = money.Slope(1_000)  // 0.000000001
+	defaultSlope               = money.Slope(10_000) // 0.00000001
+	feeMax                     = 1_000               // 10 %
+	defaultFee                 = 100                 // 1 %
+	// moneyMax bounds what has no maximum in the seed, far above anything that
+	// can exist, so that no sum of a few of them overflows.
+	moneyMax = 1_000_000_000_000 * money.Unit
+	// slopeMax keeps the price at the end of the longest curve inside money's
+	// range.
+	slopeMax = money.Slope(1_000_000_000_000) // 1
+)
+
+var symbolPattern = regexp.MustCompile(`^[A-Z][A-Z0-9]*$`)
+
+// Validate reports every wrong field of s at once as an Invalid fault, or nil.
+// It does not look for the template; Create and Declare do.
+func Validate(s Spec) error {
+	if fields := check(complete(s, defaultSupply), s.InitialTokenSupply != nil); len(fields) > 0 {
+		return fault.InvalidFields(fields...)
+	}
+	return nil
+}
+
+// complete fills in the defaults.
+func complete(s Spec, templateSupply money.Amount) Definition {
+	d := Definition{
+		ChainName: s.ChainName, TokenSymbol: s.TokenSymbol, Description: s.Description, TemplateID: s.TemplateID,
+		ConsensusMechanism:     or(nonEmpty(s.ConsensusMechanism), defaultConsensus),
+		TokenTotalSupply:       or(s.TokenTotalSupply, templateSupply),
+		GraduationThreshold:    or(s.GraduationThreshold, defaultThreshold),
+		CreationFee:            or(s.CreationFee, defaultCreationFee),
+		InitialCNPYReserve:     or(s.InitialCNPYReserve, defaultReserve),
+		CurveType:              or(nonEmpty(s.CurveType), defaultCurve),
+		BondingCurveSlope:      or(s.BondingCurveSlope, defaultSlope),
+		FeeBasisPoints:         or(s.FeeBasisPoints, defaultFee),
+		ValidatorMinStake:      or(s.ValidatorMinStake, defaultStake),
+		CreatorInitialPurchase: or(s.CreatorInitialPurchase, 0),
+	}
+	d.InitialTokenSupply = or(s.InitialTokenSupply, defaultInitial(d.TokenTotalSupply))
+	return d
+}
+
+// defaultInitial is the seed's 800 000 000. A supply too small for that takes
+// the same share, 80 %, in whole tokens, rather than being refused for a field
+// that nobody wrote.
+func defaultInitial(total money.Amount) money.Amount {
+	share := total / 10 * 8
+	return min(defaultInitialSupply, share-share%money.Unit)
+}
+
+func or[T any](given *T, otherwise T) T {
+	if given == nil {
+		return otherwise
+	}
+	return *given
+}
+
+func nonEmpty[T ~string](s T) *T {
+	if s == "" {
+		return nil
+	}
+	return &s
+}
+
+// checker collects what is wrong.
+type checker struct{ fields []fault.Field }
+
+func (c *checker) add(name string, value any, rule, reason string, args ...any) {
+	c.fields = append(c.fields, fault.Field{Name: name, Value: value, Rule: rule, Reason: fmt.Sprintf(reason, args...)})
+}
+
+// check looks at all fields. An initial supply that was not given is not
+// blamed for a total supply that is out of range.
+func check(d Definition, initialGiven bool) []fault.Field {
+	c := &checker{}
+	c.texts(d)
+	c.between("token_total_supply", d.TokenTotalSupply, supplyMin, supplyMax)
+	c.whole("token_total_supply", d.TokenTotalSupply)
+	c.between("graduation_threshold", d.GraduationThreshold, thresholdMin, thresholdMax)
+	c.atLeast("creation_fee_cnpy", d.CreationFee, 0)
+	c.atLeast("initial_cnpy_reserve", d.InitialCNPYReserve, reserveMin)
+	if initialGiven {
+		c.atLeast("initial_token_supply", d.InitialTokenSupply, initialSupplyMin)
+		c.whole("initial_token_supply", d.InitialTokenSupply)
+	}
+	c.atLeast("validator_min_stake", d.ValidatorMinStake, stakeMin)
+	c.atLeast("creator_initial_purchase_cnpy", d.CreatorInitialPurchase, 0)
+	c.curve(d)
+	c.together(d, initialGiven)
+	return c.fields
+}
+
+func (c *checker) texts(d Definition) {
+	c.text("chain_name", d.ChainName, nameMin, nameMax, false)
+	c.text("chain_description", d.Description, 0, descriptionMax, true)
+	c.text("consensus_mechanism", d.ConsensusMechanism, 0, consensusMax, false)
+	if c.text("token_symbol", d.TokenSymbol, symbolMin, symbolMax, false) && !symbolPattern.MatchString(d.TokenSymbol) {
+		c.add("token_symbol", d.TokenSymbol, "pattern", "must contain only uppercase letters")
+	}
+}
+
+// text reports whether a text is of the right length, in characters, and can be
+// stored and shown.
+func (c *checker) text(name, value string, shortest, longest int, multiline bool) bool {
+	length := utf8.RuneCountInString(value)
+	switch {
+	case value == "" && shortest > 0:
+		c.add(name, nil, "required", "is required")
+	case length > longest && shortest == 0:
+		c.add(name, nil, "max_length", "must be at most %d characters", longest)
+	case length < shortest || length > longest:
+		c.add(name, nil, "length", "must be between %d and %d characters", shortest, longest)
+	case !printable(value, multiline):
+		c.add(name, nil, "characters", "must not contain control characters")
+	default:
+		return true
+	}
+	return false
+}
+
+func printable(s string, multiline bool) bool {
+	if !utf8.ValidString(s) {
+		return false
+	}
+	for _, r := range s {
+		if unicode.IsControl(r) && (!multiline || (r != '\n' && r != '\r' && r != '\t')) {
+			return false
+		}
+	}
+	return true
+}
+
+func (c *checker) between(name string, value, lowest, highest money.Amount) {
+	if value < lowest || value > highest {
+		c.add(name, value, "range", "must be between %s and %s", lowest, highest)
+	}
+}
+
+// atLeast is for the fields for which the seed names a minimum only.
+func (c *checker) atLeast(name string, value, lowest money.Amount) {
+	switch {
+	case value < lowest:
+		c.add(name, value, "min_value", "must be greater than or equal to %s", lowest)
+	case value > moneyMax:
+		c.add(name, value, "max_value", "must be less than or equal to %s", moneyMax)
+	}
+}
+
+func (c *checker) whole(name string, value money.Amount) {
+	if value%money.Unit != 0 {
+		c.add(name, value, "integer", "must be an integer")
+	}
+}
+
+func (c *checker) curve(d Definition) {
+	if !d.CurveType.Known() {
+		c.add("curve_type", string(d.CurveType), "enum", "must be %s or %s", curve.ConstantProduct, curve.Linear)
+	}
+	switch {
+	case d.BondingCurveSlope < slopeMin:
+		c.add("bonding_curve_slope", d.BondingCurveSlope, "min_value", "must be greater than or equal to %s", slopeMin)
+	case d.BondingCurveSlope > slopeMax:
+		c.add("bonding_curve_slope", d.BondingCurveSlope, "max_value", "must be less than or equal to %s", slopeMax)
+	}
+	if d.FeeBasisPoints < 0 || d.FeeBasisPoints > feeMax {
+		c.add("fee_basis_points", d.FeeBasisPoints, "range", "must be between 0 and %d", feeMax)
+	}
+}
+
+// together checks what only makes sense between two fields.
+func (c *checker) together(d Definition, initialGiven bool) {
+	if d.GraduationThreshold <= d.InitialCNPYReserve {
+		c.add("graduation_threshold", d.GraduationThreshold, "relation",
+			"must be greater than initial_cnpy_reserve (%s)", d.InitialCNPYReserve)
+	}
+	if initialGiven && d.InitialTokenSupply > d.TokenTotalSupply {
+		c.add("initial_token_supply", d.InitialTokenSupply, "relation",
+			"must be less than or equal to token_total_supply (%s)", d.TokenTotalSupply)
+	}
+	// Only where nothing else is wrong with the numbers that decide it.
+	if len(c.fields) == 0 && d.CurveType == curve.Linear {
+		c.reachable(d)
+	}
+}
+
+// reachable refuses a linear curve that is sold out before its threshold: such
+// a chain could never graduate. A constant product has no highest price.
+func (c *checker) reachable(d Definition) {
+	pure := d.curve()
+	pure.FeeBasisPoints = 0
+	soldOut, err := pure.BuyExactOut(pure.Initial(), d.InitialTokenSupply)
+	// An error means that the whole supply costs more than can exist.
+	if err == nil && soldOut.After.CNPY < d.GraduationThreshold {
+		c.add("graduation_threshold", d.GraduationThreshold, "relation",
+			"must be at most %s, the reserve when all tokens are sold", soldOut.After.CNPY)
+	}
+}
+
+// curve is the pricing of the chain's pool.
+func (d Definition) curve() curve.Curve {
+	return curve.Curve{
+		Kind: d.CurveType, InitialCNPY: d.InitialCNPYReserve, InitialTokens: d.InitialTokenSupply,
+		Slope: d.BondingCurveSlope, FeeBasisPoints: d.FeeBasisPoints,
+	}
+}
