@@ -12,18 +12,18 @@ import (
 	"github.com/google/uuid"
 )
 
-const countUserEntries = `-- name: CountUserEntries :one
+const CountUserEntries = `-- name: CountUserEntries :one
 SELECT coalesce(sum(version), 0)::int8 AS total FROM accounts WHERE owner_type = 'user' AND owner_id = $1
 `
 
 func (q *Queries) CountUserEntries(ctx context.Context, ownerID uuid.UUID) (int64, error) {
-	row := q.db.QueryRow(ctx, countUserEntries, ownerID)
+	row := q.db.QueryRow(ctx, CountUserEntries, ownerID)
 	var total int64
 	err := row.Scan(&total)
 	return total, err
 }
 
-const creditAccount = `-- name: CreditAccount :one
+const CreditAccount = `-- name: CreditAccount :one
 INSERT INTO accounts (id, owner_type, owner_id, asset, balance, version)
 VALUES ($1, $2, $3, $4, $5, 1)
 ON CONFLICT (id) DO UPDATE
@@ -47,7 +47,7 @@ type CreditAccountRow struct {
 // CreditAccount adds to an account, making it on first use. A mint account is
 // "credited" with a negative amount: it alone may go below zero.
 func (q *Queries) CreditAccount(ctx context.Context, arg CreditAccountParams) (CreditAccountRow, error) {
-	row := q.db.QueryRow(ctx, creditAccount,
+	row := q.db.QueryRow(ctx, CreditAccount,
 		arg.ID,
 		arg.OwnerType,
 		arg.OwnerID,
@@ -59,7 +59,7 @@ func (q *Queries) CreditAccount(ctx context.Context, arg CreditAccountParams) (C
 	return i, err
 }
 
-const debitAccount = `-- name: DebitAccount :one
+const DebitAccount = `-- name: DebitAccount :one
 UPDATE accounts
 SET balance = balance - $2::int8, version = version + 1
 WHERE id = $1 AND balance >= $2::int8
@@ -78,18 +78,18 @@ type DebitAccountRow struct {
 
 // DebitAccount takes from an account; no row means that it holds too little.
 func (q *Queries) DebitAccount(ctx context.Context, arg DebitAccountParams) (DebitAccountRow, error) {
-	row := q.db.QueryRow(ctx, debitAccount, arg.ID, arg.Amount)
+	row := q.db.QueryRow(ctx, DebitAccount, arg.ID, arg.Amount)
 	var i DebitAccountRow
 	err := row.Scan(&i.Balance, &i.Version)
 	return i, err
 }
 
-const getAccount = `-- name: GetAccount :one
+const GetAccount = `-- name: GetAccount :one
 SELECT id, owner_type, owner_id, asset, balance, version, created_at FROM accounts WHERE id = $1
 `
 
 func (q *Queries) GetAccount(ctx context.Context, id uuid.UUID) (Account, error) {
-	row := q.db.QueryRow(ctx, getAccount, id)
+	row := q.db.QueryRow(ctx, GetAccount, id)
 	var i Account
 	err := row.Scan(
 		&i.ID,
@@ -103,7 +103,7 @@ func (q *Queries) GetAccount(ctx context.Context, id uuid.UUID) (Account, error)
 	return i, err
 }
 
-const insertLedgerEntry = `-- name: InsertLedgerEntry :exec
+const InsertLedgerEntry = `-- name: InsertLedgerEntry :exec
 INSERT INTO ledger_entries (account_id, seq, journal_id, kind, amount, balance_after, created_at)
 VALUES ($1, $2, $3, $4, $5, $6, $7)
 `
@@ -119,7 +119,7 @@ type InsertLedgerEntryParams struct {
 }
 
 func (q *Queries) InsertLedgerEntry(ctx context.Context, arg InsertLedgerEntryParams) error {
-	_, err := q.db.Exec(ctx, insertLedgerEntry,
+	_, err := q.db.Exec(ctx, InsertLedgerEntry,
 		arg.AccountID,
 		arg.Seq,
 		arg.JournalID,
@@ -131,7 +131,7 @@ func (q *Queries) InsertLedgerEntry(ctx context.Context, arg InsertLedgerEntryPa
 	return err
 }
 
-const listHolders = `-- name: ListHolders :many
+const ListHolders = `-- name: ListHolders :many
 SELECT owner_id, balance FROM accounts
 WHERE asset = $1 AND owner_type = 'user' AND balance > 0
 ORDER BY owner_id
@@ -144,7 +144,7 @@ type ListHoldersRow struct {
 
 // Holders of an asset in the order of their user ids, which genesis relies on.
 func (q *Queries) ListHolders(ctx context.Context, asset uuid.UUID) ([]ListHoldersRow, error) {
-	rows, err := q.db.Query(ctx, listHolders, asset)
+	rows, err := q.db.Query(ctx, ListHolders, asset)
 	if err != nil {
 		return nil, err
 	}
@@ -163,12 +163,12 @@ func (q *Queries) ListHolders(ctx context.Context, asset uuid.UUID) ([]ListHolde
 	return items, nil
 }
 
-const listUserAccounts = `-- name: ListUserAccounts :many
+const ListUserAccounts = `-- name: ListUserAccounts :many
 SELECT id, owner_type, owner_id, asset, balance, version, created_at FROM accounts WHERE owner_type = 'user' AND owner_id = $1 ORDER BY created_at, asset
 `
 
 func (q *Queries) ListUserAccounts(ctx context.Context, ownerID uuid.UUID) ([]Account, error) {
-	rows, err := q.db.Query(ctx, listUserAccounts, ownerID)
+	rows, err := q.db.Query(ctx, ListUserAccounts, ownerID)
 	if err != nil {
 		return nil, err
 	}
@@ -195,7 +195,7 @@ func (q *Queries) ListUserAccounts(ctx context.Context, ownerID uuid.UUID) ([]Ac
 	return items, nil
 }
 
-const listUserEntries = `-- name: ListUserEntries :many
+const ListUserEntries = `-- name: ListUserEntries :many
 SELECT e.account_id, e.seq, e.journal_id, e.kind, e.amount, e.balance_after, e.created_at, a.asset
 FROM ledger_entries e JOIN accounts a ON a.id = e.account_id
 WHERE a.owner_type = 'user' AND a.owner_id = $1
@@ -221,7 +221,7 @@ type ListUserEntriesRow struct {
 }
 
 func (q *Queries) ListUserEntries(ctx context.Context, arg ListUserEntriesParams) ([]ListUserEntriesRow, error) {
-	rows, err := q.db.Query(ctx, listUserEntries, arg.OwnerID, arg.Skip, arg.MaxRows)
+	rows, err := q.db.Query(ctx, ListUserEntries, arg.OwnerID, arg.Skip, arg.MaxRows)
 	if err != nil {
 		return nil, err
 	}

@@ -13,7 +13,7 @@ import (
 	"github.com/google/uuid"
 )
 
-const bumpChainVersion = `-- name: BumpChainVersion :one
+const BumpChainVersion = `-- name: BumpChainVersion :one
 UPDATE chains
 SET version = greatest(version, coalesce((SELECT max(o.seq) FROM outbox o WHERE o.chain_id = $1), 0)) + 1
 WHERE id = $1
@@ -23,13 +23,13 @@ RETURNING version
 // BumpChainVersion gives the chain's next event its number. An id that was
 // deleted and declared again goes on after what the relay has not read yet.
 func (q *Queries) BumpChainVersion(ctx context.Context, chainID uuid.UUID) (int64, error) {
-	row := q.db.QueryRow(ctx, bumpChainVersion, chainID)
+	row := q.db.QueryRow(ctx, BumpChainVersion, chainID)
 	var version int64
 	err := row.Scan(&version)
 	return version, err
 }
 
-const deleteOutboxEvent = `-- name: DeleteOutboxEvent :execrows
+const DeleteOutboxEvent = `-- name: DeleteOutboxEvent :execrows
 DELETE FROM outbox WHERE chain_id = $1 AND seq = $2
 `
 
@@ -39,14 +39,14 @@ type DeleteOutboxEventParams struct {
 }
 
 func (q *Queries) DeleteOutboxEvent(ctx context.Context, arg DeleteOutboxEventParams) (int64, error) {
-	result, err := q.db.Exec(ctx, deleteOutboxEvent, arg.ChainID, arg.Seq)
+	result, err := q.db.Exec(ctx, DeleteOutboxEvent, arg.ChainID, arg.Seq)
 	if err != nil {
 		return 0, err
 	}
 	return result.RowsAffected(), nil
 }
 
-const insertOutboxEvent = `-- name: InsertOutboxEvent :exec
+const InsertOutboxEvent = `-- name: InsertOutboxEvent :exec
 INSERT INTO outbox (chain_id, seq, kind, payload) VALUES ($1, $2, $3, $4)
 `
 
@@ -58,7 +58,7 @@ type InsertOutboxEventParams struct {
 }
 
 func (q *Queries) InsertOutboxEvent(ctx context.Context, arg InsertOutboxEventParams) error {
-	_, err := q.db.Exec(ctx, insertOutboxEvent,
+	_, err := q.db.Exec(ctx, InsertOutboxEvent,
 		arg.ChainID,
 		arg.Seq,
 		arg.Kind,
@@ -67,7 +67,7 @@ func (q *Queries) InsertOutboxEvent(ctx context.Context, arg InsertOutboxEventPa
 	return err
 }
 
-const outboxBacklog = `-- name: OutboxBacklog :one
+const OutboxBacklog = `-- name: OutboxBacklog :one
 SELECT count(*) AS pending, coalesce(min(created_at), now())::timestamptz AS oldest FROM outbox
 `
 
@@ -77,13 +77,13 @@ type OutboxBacklogRow struct {
 }
 
 func (q *Queries) OutboxBacklog(ctx context.Context) (OutboxBacklogRow, error) {
-	row := q.db.QueryRow(ctx, outboxBacklog)
+	row := q.db.QueryRow(ctx, OutboxBacklog)
 	var i OutboxBacklogRow
 	err := row.Scan(&i.Pending, &i.Oldest)
 	return i, err
 }
 
-const outboxHeads = `-- name: OutboxHeads :many
+const OutboxHeads = `-- name: OutboxHeads :many
 SELECT chain_id, seq, kind, payload, created_at FROM outbox o
 WHERE o.chain_id <> ALL($1::uuid[])
   AND NOT EXISTS (SELECT 1 FROM outbox p WHERE p.chain_id = o.chain_id AND p.seq < o.seq)
@@ -98,7 +98,7 @@ type OutboxHeadsParams struct {
 
 // OutboxHeads returns the oldest event of each chain that is not held back.
 func (q *Queries) OutboxHeads(ctx context.Context, arg OutboxHeadsParams) ([]Outbox, error) {
-	rows, err := q.db.Query(ctx, outboxHeads, arg.Held, arg.MaxRows)
+	rows, err := q.db.Query(ctx, OutboxHeads, arg.Held, arg.MaxRows)
 	if err != nil {
 		return nil, err
 	}

@@ -11,32 +11,32 @@ import (
 	"github.com/google/uuid"
 )
 
-const countUserChains = `-- name: CountUserChains :one
+const CountUserChains = `-- name: CountUserChains :one
 SELECT count(*) FROM chains WHERE created_by = $1
 `
 
 func (q *Queries) CountUserChains(ctx context.Context, createdBy uuid.UUID) (int64, error) {
-	row := q.db.QueryRow(ctx, countUserChains, createdBy)
+	row := q.db.QueryRow(ctx, CountUserChains, createdBy)
 	var count int64
 	err := row.Scan(&count)
 	return count, err
 }
 
-const ensureUser = `-- name: EnsureUser :exec
+const EnsureUser = `-- name: EnsureUser :exec
 INSERT INTO users (id) VALUES ($1) ON CONFLICT (id) DO NOTHING
 `
 
 func (q *Queries) EnsureUser(ctx context.Context, id uuid.UUID) error {
-	_, err := q.db.Exec(ctx, ensureUser, id)
+	_, err := q.db.Exec(ctx, EnsureUser, id)
 	return err
 }
 
-const getUser = `-- name: GetUser :one
+const GetUser = `-- name: GetUser :one
 SELECT id, wallet_address, email, username, display_name, bio, avatar_url, website_url, twitter_handle, github_username, telegram_handle, is_verified, verification_tier, reputation_score, created_at, updated_at FROM users WHERE id = $1
 `
 
 func (q *Queries) GetUser(ctx context.Context, id uuid.UUID) (User, error) {
-	row := q.db.QueryRow(ctx, getUser, id)
+	row := q.db.QueryRow(ctx, GetUser, id)
 	var i User
 	err := row.Scan(
 		&i.ID,
@@ -59,12 +59,12 @@ func (q *Queries) GetUser(ctx context.Context, id uuid.UUID) (User, error) {
 	return i, err
 }
 
-const getUsers = `-- name: GetUsers :many
+const GetUsers = `-- name: GetUsers :many
 SELECT id, wallet_address, email, username, display_name, bio, avatar_url, website_url, twitter_handle, github_username, telegram_handle, is_verified, verification_tier, reputation_score, created_at, updated_at FROM users WHERE id = ANY($1::uuid[])
 `
 
 func (q *Queries) GetUsers(ctx context.Context, ids []uuid.UUID) ([]User, error) {
-	rows, err := q.db.Query(ctx, getUsers, ids)
+	rows, err := q.db.Query(ctx, GetUsers, ids)
 	if err != nil {
 		return nil, err
 	}

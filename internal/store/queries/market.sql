@@ -1,0 +1,137 @@
+-- The Market… statements work on a whole batch of trades: one array per column,
+-- unnested in step. The market pipelines them, so their text is used as well as
+-- their Go methods.
+
+-- name: MarketPools :many
+SELECT id, cnpy_reserve, token_reserve, trading, fee_basis_points, total_volume_cnpy, unique_traders, version
+FROM pools WHERE id = ANY(sqlc.arg(ids)::uuid[]);
+
+-- name: MarketAccounts :many
+SELECT id, balance, version FROM accounts WHERE id = ANY(sqlc.arg(ids)::uuid[]);
+
+-- name: MarketTradesByID :many
+SELECT * FROM trades WHERE id = ANY(sqlc.arg(ids)::uuid[]);
+
+-- name: MarketTradesByKey :many
+SELECT t.* FROM trades t
+JOIN (SELECT unnest(sqlc.arg(users)::uuid[]) AS user_id, unnest(sqlc.arg(keys)::text[]) AS key) k
+  ON t.user_id = k.user_id AND t.idempotency_key = k.key;
+
+-- The version fences a writer that decided on an older state: its row is then
+-- missing from the count. A paused or enabled pool is left as it is.
+-- name: MarketUpdatePools :execrows
+UPDATE pools p
+SET cnpy_reserve = v.cnpy_reserve, token_reserve = v.token_reserve,
+    total_volume_cnpy = v.volume, unique_traders = v.traders, version = v.version,
+    trading = CASE WHEN v.closed THEN 'closed' ELSE p.trading END,
+    closed_at = CASE WHEN v.closed THEN sqlc.arg(at)::timestamptz ELSE p.closed_at END,
+    updated_at = sqlc.arg(at)::timestamptz
+FROM (SELECT unnest(sqlc.arg(ids)::uuid[]) AS id, unnest(sqlc.arg(known_versions)::int8[]) AS known,
+             unnest(sqlc.arg(versions)::int8[]) AS version,
+             unnest(sqlc.arg(cnpy_reserves)::int8[]) AS cnpy_reserve, unnest(sqlc.arg(token_reserves)::int8[]) AS token_reserve,
+             unnest(sqlc.arg(volumes)::int8[]) AS volume, unnest(sqlc.arg(traders)::int8[]) AS traders,
+             unnest(sqlc.arg(closed)::bool[]) AS closed) v
+WHERE p.id = v.id AND p.version = v.known;
+
+-- name: MarketUpdateAccounts :execrows
+UPDATE accounts a SET balance = v.balance, version = v.version
+FROM (SELECT unnest(sqlc.arg(ids)::uuid[]) AS id, unnest(sqlc.arg(known_versions)::int8[]) AS known,
+             unnest(sqlc.arg(versions)::int8[]) AS version, unnest(sqlc.arg(balances)::int8[]) AS balance) v
+WHERE a.id = v.id AND a.version = v.known;
+
+-- name: MarketInsertAccounts :execrows
+INSERT INTO accounts (id, owner_type, owner_id, asset, balance, version)
+SELECT unnest(sqlc.arg(ids)::uuid[]), unnest(sqlc.arg(owner_types)::text[]), unnest(sqlc.arg(owner_ids)::uuid[]),
+       unnest(sqlc.arg(assets)::uuid[]), unnest(sqlc.arg(balances)::int8[]), unnest(sqlc.arg(versions)::int8[])
+ON CONFLICT (id) DO NOTHING;
+
+-- name: MarketInsertEntries :execrows
+INSERT INTO ledger_entries (account_id, seq, journal_id, kind, amount, balance_after, created_at)
+SELECT unnest(sqlc.arg(account_ids)::uuid[]), unnest(sqlc.arg(seqs)::int8[]), unnest(sqlc.arg(journal_ids)::uuid[]),
+       sqlc.arg(kind)::text, unnest(sqlc.arg(amounts)::int8[]), unnest(sqlc.arg(balances_after)::int8[]), sqlc.arg(at)::timestamptz;
+
+-- An empty key stands for none.
+-- name: MarketInsertTrades :execrows
+INSERT INTO trades (id, pool_id, seq, user_id, side, cnpy_amount, token_amount, fee_cnpy,
+                    cnpy_reserve_after, token_reserve_after, idempotency_key, request_hash, created_at)
+SELECT unnest(sqlc.arg(ids)::uuid[]), unnest(sqlc.arg(pool_ids)::uuid[]), unnest(sqlc.arg(seqs)::int8[]),
+       unnest(sqlc.arg(user_ids)::uuid[]), unnest(sqlc.arg(sides)::text[]), unnest(sqlc.arg(cnpy_amounts)::int8[]),
+       unnest(sqlc.arg(token_amounts)::int8[]), unnest(sqlc.arg(fees)::int8[]),
+       unnest(sqlc.arg(cnpy_reserves_after)::int8[]), unnest(sqlc.arg(token_reserves_after)::int8[]),
+       nullif(unnest(sqlc.arg(keys)::text[]), ''), unnest(sqlc.arg(request_hashes)::bytea[]), sqlc.arg(at)::timestamptz;
+
+-- name: InsertGraduation :exec
+INSERT INTO graduations (chain_id, pool_id, closing_trade_id, cnpy_reserve, token_reserve, created_at)
+VALUES ($1, $2, $3, $4, $5, $6);
+
+-- name: InsertPool :exec
+INSERT INTO pools (id, chain_id, cnpy_reserve, token_reserve, trading, fee_basis_points, created_at, updated_at)
+VALUES (sqlc.arg(id), sqlc.arg(chain_id), sqlc.arg(cnpy_reserve), sqlc.arg(token_reserve), 'enabled', sqlc.arg(fee_basis_points),
+        sqlc.arg(at), sqlc.arg(at));
+
+-- The id is the pool's or its chain's.
+-- name: GetPool :one
+SELECT sqlc.embed(p), c.curve_type, c.initial_cnpy_reserve, c.initial_token_supply, c.bonding_curve_slope, c.graduation_threshold
+FROM pools p JOIN chains c ON c.id = p.chain_id
+WHERE p.id = sqlc.arg(id) OR p.chain_id = sqlc.arg(id);
+
+-- name: ListPools :many
+SELECT sqlc.embed(p), c.curve_type, c.initial_cnpy_reserve, c.initial_token_supply, c.bonding_curve_slope, c.graduation_threshold
+FROM pools p JOIN chains c ON c.id = p.chain_id
+ORDER BY p.updated_at DESC, p.id DESC
+LIMIT sqlc.arg(max_rows) OFFSET sqlc.arg(skip);
+
+-- name: CountPools :one
+SELECT count(*) FROM pools;
+
+-- A pool's last 24 hours. The extremes are marginal prices after trades, with
+-- twelve decimal places as they are shown; the division is of decimals, exact
+-- far beyond that. first_seq leads to the price at the window's beginning.
+-- name: PoolDays :many
+SELECT t.pool_id, min(t.seq)::int8 AS first_seq, sum(t.cnpy_amount)::int8 AS volume,
+       coalesce(trunc(max(t.price), 12), 0)::text AS high, coalesce(trunc(min(t.price), 12), 0)::text AS low
+FROM (
+    SELECT tr.pool_id, tr.seq, tr.cnpy_amount,
+           CASE c.curve_type
+               WHEN 'Linear' THEN c.initial_cnpy_reserve::decimal / c.initial_token_supply
+                   + c.bonding_curve_slope::decimal * (c.initial_token_supply - tr.token_reserve_after) / 1000000000000000000
+               ELSE tr.cnpy_reserve_after::decimal / nullif(tr.token_reserve_after, 0)
+           END AS price
+    FROM trades tr JOIN pools p ON p.id = tr.pool_id JOIN chains c ON c.id = p.chain_id
+    WHERE tr.pool_id = ANY(sqlc.arg(pool_ids)::uuid[]) AND tr.created_at > sqlc.arg(since)::timestamptz
+) t
+GROUP BY t.pool_id;
+
+-- name: TradesAt :many
+SELECT t.* FROM trades t
+JOIN (SELECT unnest(sqlc.arg(pool_ids)::uuid[]) AS pool_id, unnest(sqlc.arg(seqs)::int8[]) AS seq) w
+  ON t.pool_id = w.pool_id AND t.seq = w.seq;
+
+-- ListTradesBelow is a page of a pool's trades at any depth for the price of the
+-- first one: trades are numbered without a gap.
+-- name: ListTradesBelow :many
+SELECT * FROM trades WHERE pool_id = $1 AND seq <= sqlc.arg(newest)
+ORDER BY seq DESC LIMIT sqlc.arg(max_rows);
+
+-- name: ListTrades :many
+SELECT * FROM trades
+WHERE pool_id = sqlc.arg(pool_id)
+  AND (sqlc.narg(user_id)::uuid IS NULL OR user_id = sqlc.narg(user_id))
+  AND (sqlc.narg(side)::text IS NULL OR side = sqlc.narg(side))
+ORDER BY seq DESC
+LIMIT sqlc.arg(max_rows) OFFSET sqlc.arg(skip);
+
+-- name: CountTrades :one
+SELECT count(*) FROM trades
+WHERE pool_id = sqlc.arg(pool_id)
+  AND (sqlc.narg(user_id)::uuid IS NULL OR user_id = sqlc.narg(user_id))
+  AND (sqlc.narg(side)::text IS NULL OR side = sqlc.narg(side));
+
+-- A closed pool stays closed, and a row that says so already is not written.
+-- name: SetPoolTrading :execrows
+UPDATE pools SET trading = sqlc.arg(trading), updated_at = now()
+WHERE chain_id = sqlc.arg(chain_id) AND trading <> sqlc.arg(trading) AND trading <> 'closed';
+
+-- name: SetPoolFee :execrows
+UPDATE pools SET fee_basis_points = sqlc.arg(fee_basis_points), updated_at = now()
+WHERE chain_id = sqlc.arg(chain_id) AND fee_basis_points <> sqlc.arg(fee_basis_points) AND trading <> 'closed';
