@@ -1,0 +1,106 @@
+// Command cluster runs the local Kubernetes cluster of this checkout.
+//
+//	go run ./hack/cluster up          start it, or say that it runs
+//	go run ./hack/cluster down        remove it and all it left
+//	go run ./hack/cluster status      show what runs
+//	go run ./hack/cluster env         print the variables of .lucid/env
+//	go run ./hack/cluster load-image  build the product's image into it
+//
+// The cluster is kind where Docker and its node image are to be had, else one
+// node in namespaces of this machine (package node). Its state is in .lucid;
+// the user's own kubeconfig is never read or written.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+
+	"github.com/lucid-blockchain/lucid/hack/cluster/node"
+	"github.com/lucid-blockchain/lucid/hack/images"
+	"github.com/lucid-blockchain/lucid/hack/progress"
+	"github.com/lucid-blockchain/lucid/hack/tools/toolbox"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, os.Args[1:]); err != nil {
+		fmt.Fprintln(os.Stderr, "cluster:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, args []string) error {
+	if len(args) != 1 {
+		return errors.New("say one of: up, down, status, env, load-image")
+	}
+	switch args[0] {
+	case "internal-init":
+		return runInit()
+	case "internal-agent":
+		return node.RunAgent(images.Pause, node.InheritedReporter())
+	case "internal-supervise":
+		return supervise(ctx)
+	}
+	c, err := open()
+	if err != nil {
+		return err
+	}
+	switch args[0] {
+	case "up":
+		return c.up(ctx)
+	case "down":
+		return c.down(ctx)
+	case "status":
+		return c.status(ctx)
+	case "env":
+		return c.env()
+	case "load-image":
+		return c.loadImage(ctx)
+	}
+	return fmt.Errorf("there is no command %q; say one of: up, down, status, env, load-image", args[0])
+}
+
+func runInit() error {
+	layout, err := node.InheritedLayout()
+	if err != nil {
+		return err
+	}
+	report := node.InheritedReporter()
+	if err := node.RunInit(layout, report); err != nil {
+		report.Fail(err)
+		return err
+	}
+	return nil
+}
+
+// cluster is the cluster of one checkout.
+type cluster struct {
+	root   string
+	layout node.Layout
+	box    *toolbox.Box
+	log    *progress.Printer
+}
+
+func open() (*cluster, error) {
+	root, err := toolbox.Root()
+	if err != nil {
+		return nil, err
+	}
+	// Progress goes to the error stream; the output is for what is asked for.
+	log := progress.New(os.Stderr)
+	box, err := toolbox.Open(log)
+	if err != nil {
+		return nil, err
+	}
+	layout := node.Layout{State: filepath.Join(root, ".lucid")}
+	if err := os.MkdirAll(layout.State, 0o755); err != nil {
+		return nil, fmt.Errorf("making the folder of the cluster's state: %w", err)
+	}
+	return &cluster{root: root, layout: layout, box: box, log: log}, nil
+}
