@@ -8,7 +8,9 @@ import (
 
 // CNPY is the asset of the platform's currency. A chain's token has the chain's
 // id as its asset; see Token.
-var CNPY = uuid.MustParse("00000000-0000-7000-8000-00000000c001")
+var CNPY = uuid.MustParse(cnpyText)
+
+const cnpyText = "00000000-0000-7000-8000-00000000c001"
 
 // Token is the asset of a chain's own token.
 func Token(chainID uuid.UUID) uuid.UUID { return chainID }

@@ -1,0 +1,126 @@
+package ledger
+
+// checks are the rules of the book. Each query yields the rows that break one
+// rule, with the text of what they are and what does not agree. Sums are
+// NUMERIC on both databases, so none of them can overflow.
+var checks = []check{
+	{"asset-sum", `
+		SELECT asset::text, 'balances sum to ' || sum(balance)::text || ', not 0'
+		FROM accounts GROUP BY asset HAVING sum(balance) <> 0 ORDER BY 1`},
+
+	{"journal-sum", `
+		SELECT e.journal_id::text, 'entries in asset ' || a.asset::text || ' sum to ' || sum(e.amount)::text || ', not 0'
+		FROM ledger_entries e JOIN accounts a ON a.id = e.account_id
+		GROUP BY e.journal_id, a.asset HAVING sum(e.amount) <> 0 ORDER BY 1`},
+
+	{"account-balance", `
+		SELECT a.id::text, a.owner_type || ' balance is ' || a.balance::text || ', its entries sum to ' || coalesce(sum(e.amount), 0)::text
+		FROM accounts a LEFT JOIN ledger_entries e ON e.account_id = a.id
+		GROUP BY a.id, a.owner_type, a.balance HAVING a.balance <> coalesce(sum(e.amount), 0) ORDER BY 1`},
+
+	{"account-last-entry", `
+		SELECT a.id::text, a.owner_type || ' balance is ' || a.balance::text || ', its last entry left ' || e.balance_after::text
+		FROM accounts a JOIN ledger_entries e ON e.account_id = a.id AND e.seq = a.version
+		WHERE a.balance <> e.balance_after ORDER BY 1`},
+
+	{"account-sequence", `
+		SELECT a.id::text, a.owner_type || ' version is ' || a.version::text || ', it has ' || count(e.seq)::text
+			|| ' entries numbered ' || coalesce(min(e.seq), 0)::text || ' to ' || coalesce(max(e.seq), 0)::text
+		FROM accounts a LEFT JOIN ledger_entries e ON e.account_id = a.id
+		GROUP BY a.id, a.owner_type, a.version
+		HAVING count(e.seq) <> a.version OR coalesce(max(e.seq), 0) <> a.version OR (a.version > 0 AND min(e.seq) <> 1)
+		ORDER BY 1`},
+
+	{"running-balance", `
+		SELECT r.account_id::text, 'entry ' || r.seq::text || ' left ' || r.balance_after::text || ', the entries up to it sum to ' || r.running::text
+		FROM (SELECT account_id, seq, balance_after, sum(amount) OVER (PARTITION BY account_id ORDER BY seq) AS running
+			FROM ledger_entries) r
+		WHERE r.balance_after <> r.running ORDER BY r.account_id, r.seq`},
+
+	{"entry-account", `
+		SELECT e.account_id::text, 'entry ' || e.seq::text || ' of journal ' || e.journal_id::text || ' has no account'
+		FROM ledger_entries e WHERE NOT EXISTS (SELECT 1 FROM accounts a WHERE a.id = e.account_id)
+		ORDER BY e.account_id, e.seq`},
+
+	{"negative-balance", `
+		SELECT id::text, owner_type || ' balance is ' || balance::text
+		FROM accounts WHERE balance < 0 AND owner_type <> 'mint' ORDER BY 1`},
+
+	{"pool-cnpy", `
+		SELECT p.id::text, 'reserve above the initial one is ' || (p.cnpy_reserve - c.initial_cnpy_reserve)::text
+			|| ', the pool''s account holds ' || coalesce(a.balance, 0)::text
+		FROM pools p JOIN chains c ON c.id = p.chain_id
+		LEFT JOIN accounts a ON a.owner_type = 'pool' AND a.owner_id = p.id AND a.asset = '` + cnpyText + `'
+		WHERE p.cnpy_reserve - c.initial_cnpy_reserve <> coalesce(a.balance, 0) ORDER BY 1`},
+
+	{"pool-tokens", `
+		SELECT p.id::text, 'token reserve is ' || p.token_reserve::text || ', the pool''s account holds ' || coalesce(a.balance, 0)::text
+		FROM pools p
+		LEFT JOIN accounts a ON a.owner_type = 'pool' AND a.owner_id = p.id AND a.asset = p.chain_id
+		WHERE p.token_reserve <> coalesce(a.balance, 0) ORDER BY 1`},
+
+	{"pool-supply", `
+		SELECT c.id::text, 'total supply is ' || c.token_total_supply::text || ', issued are ' || coalesce(-sum(a.balance), 0)::text
+		FROM chains c JOIN pools p ON p.chain_id = c.id
+		LEFT JOIN accounts a ON a.owner_type = 'mint' AND a.asset = c.id
+		GROUP BY c.id, c.token_total_supply HAVING c.token_total_supply <> coalesce(-sum(a.balance), 0) ORDER BY 1`},
+
+	{"pool-trades", `
+		SELECT p.id::text, 'version is ' || p.version::text || ', it has ' || count(t.id)::text
+			|| ' trades, the last numbered ' || coalesce(max(t.seq), 0)::text
+		FROM pools p LEFT JOIN trades t ON t.pool_id = p.id
+		GROUP BY p.id, p.version HAVING p.version <> count(t.id) OR p.version <> coalesce(max(t.seq), 0) ORDER BY 1`},
+
+	{"pool-volume", `
+		SELECT p.id::text, 'volume is ' || p.total_volume_cnpy::text || ', its trades sum to ' || coalesce(sum(t.cnpy_amount), 0)::text
+		FROM pools p LEFT JOIN trades t ON t.pool_id = p.id
+		GROUP BY p.id, p.total_volume_cnpy HAVING p.total_volume_cnpy <> coalesce(sum(t.cnpy_amount), 0) ORDER BY 1`},
+
+	{"pool-traders", `
+		SELECT p.id::text, 'unique traders are ' || p.unique_traders::text || ', its trades are of ' || count(DISTINCT t.user_id)::text || ' users'
+		FROM pools p LEFT JOIN trades t ON t.pool_id = p.id
+		GROUP BY p.id, p.unique_traders HAVING p.unique_traders <> count(DISTINCT t.user_id) ORDER BY 1`},
+
+	{"pool-last-trade", `
+		SELECT p.id::text, 'reserves are ' || p.cnpy_reserve::text || ' and ' || p.token_reserve::text
+			|| ', the last trade left ' || t.cnpy_reserve_after::text || ' and ' || t.token_reserve_after::text
+		FROM pools p JOIN trades t ON t.pool_id = p.id AND t.seq = p.version
+		WHERE p.cnpy_reserve <> t.cnpy_reserve_after OR p.token_reserve <> t.token_reserve_after ORDER BY 1`},
+
+	// The trader's token entry: one per trade, of the trade's amount and sign.
+	{"trade-journal", `
+		SELECT t.id::text, 'the trader''s token account has ' || count(e.seq)::text || ' entries of this trade, they sum to '
+			|| coalesce(sum(e.amount), 0)::text || '; the trade is a ' || t.side || ' of ' || t.token_amount::text
+		FROM trades t JOIN pools p ON p.id = t.pool_id
+		LEFT JOIN accounts a ON a.owner_type = 'user' AND a.owner_id = t.user_id AND a.asset = p.chain_id
+		LEFT JOIN ledger_entries e ON e.account_id = a.id AND e.journal_id = t.id
+		GROUP BY t.id, t.side, t.token_amount
+		HAVING count(e.seq) <> 1 OR coalesce(sum(e.amount), 0) <> CASE t.side WHEN 'buy' THEN t.token_amount ELSE -t.token_amount END
+		ORDER BY 1`},
+
+	// What a trade took or gave in CNPY, fee included.
+	{"trade-cnpy", `
+		SELECT t.id::text, 'the trader''s CNPY account has ' || count(e.seq)::text || ' entries of this trade, they sum to '
+			|| coalesce(sum(e.amount), 0)::text || '; the trade is a ' || t.side || ' of ' || t.cnpy_amount::text
+		FROM trades t
+		LEFT JOIN accounts a ON a.owner_type = 'user' AND a.owner_id = t.user_id AND a.asset = '` + cnpyText + `'
+		LEFT JOIN ledger_entries e ON e.account_id = a.id AND e.journal_id = t.id
+		GROUP BY t.id, t.side, t.cnpy_amount
+		HAVING count(e.seq) <> 1 OR coalesce(sum(e.amount), 0) <> CASE t.side WHEN 'buy' THEN -t.cnpy_amount ELSE t.cnpy_amount END
+		ORDER BY 1`},
+
+	{"entry-trade", `
+		SELECT e.journal_id::text, 'account ' || e.account_id::text || ' has an entry of a trade that there is not'
+		FROM ledger_entries e
+		WHERE e.kind = 'trade' AND NOT EXISTS (SELECT 1 FROM trades t WHERE t.id = e.journal_id)
+		ORDER BY e.journal_id, e.account_id`},
+
+	{"pool-graduation", `
+		SELECT p.id::text, 'trading is ' || p.trading || ' at a reserve of ' || p.cnpy_reserve::text || ', the threshold is '
+			|| c.graduation_threshold::text || ', the graduation is ' || coalesce('recorded at ' || g.cnpy_reserve::text, 'not recorded')
+		FROM pools p JOIN chains c ON c.id = p.chain_id LEFT JOIN graduations g ON g.chain_id = c.id
+		WHERE (p.trading = 'closed') <> (g.chain_id IS NOT NULL)
+			OR (p.trading = 'closed') <> (p.cnpy_reserve >= c.graduation_threshold)
+			OR (g.chain_id IS NOT NULL AND (g.cnpy_reserve <> p.cnpy_reserve OR g.token_reserve <> p.token_reserve))
+		ORDER BY 1`},
+}
