@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -50,7 +51,7 @@ func (c *cluster) writeEnv(state *node.State) error {
 }
 
 // env writes the file anew and prints it.
-func (c *cluster) env() error {
+func (c *cluster) env(context.Context) error {
 	state, err := c.layout.ReadState()
 	if err != nil {
 		return err

@@ -5,6 +5,7 @@
 //	go run ./hack/cluster status      show what runs
 //	go run ./hack/cluster env         print the variables of .lucid/env
 //	go run ./hack/cluster load-image  build the product's image into it
+//	go run ./hack/cluster deploy      install the platform from that image
 //
 // The cluster is kind where Docker and its node image are to be had, else one
 // node in namespaces of this machine (package node). Its state is in .lucid;
@@ -13,11 +14,12 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
+	"strings"
 	"syscall"
 
 	"github.com/lucid-blockchain/lucid/hack/cluster/node"
@@ -35,10 +37,28 @@ func main() {
 	}
 }
 
+// commands are what a user can ask for.
+var commands = []struct {
+	name string
+	run  func(*cluster, context.Context) error
+}{
+	{"up", (*cluster).up},
+	{"down", (*cluster).down},
+	{"status", (*cluster).status},
+	{"env", (*cluster).env},
+	{"load-image", (*cluster).loadImage},
+	{"deploy", (*cluster).deploy},
+}
+
 func run(ctx context.Context, args []string) error {
-	if len(args) != 1 {
-		return errors.New("say one of: up, down, status, env, load-image")
+	names := make([]string, 0, len(commands))
+	for _, c := range commands {
+		names = append(names, c.name)
 	}
+	if len(args) != 1 {
+		return fmt.Errorf("say one of: %s", strings.Join(names, ", "))
+	}
+	// The commands of the cluster's own processes.
 	switch args[0] {
 	case "internal-init":
 		return runInit()
@@ -47,23 +67,15 @@ func run(ctx context.Context, args []string) error {
 	case "internal-supervise":
 		return supervise(ctx)
 	}
+	i := slices.Index(names, args[0])
+	if i < 0 {
+		return fmt.Errorf("there is no command %q; say one of: %s", args[0], strings.Join(names, ", "))
+	}
 	c, err := open()
 	if err != nil {
 		return err
 	}
-	switch args[0] {
-	case "up":
-		return c.up(ctx)
-	case "down":
-		return c.down(ctx)
-	case "status":
-		return c.status(ctx)
-	case "env":
-		return c.env()
-	case "load-image":
-		return c.loadImage(ctx)
-	}
-	return fmt.Errorf("there is no command %q; say one of: up, down, status, env, load-image", args[0])
+	return commands[i].run(c, ctx)
 }
 
 func runInit() error {

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/lucid-blockchain/lucid/hack/progress"
@@ -22,20 +23,44 @@ type Need struct {
 	Programs []string
 }
 
-// Test is what `make test` needs: a database server to run its own copies of.
-var Test = []Need{
-	{Package: "postgresql", Programs: []string{"/usr/lib/postgresql/*/bin/initdb"}},
-}
-
-// Node is what the single-node cluster needs.
-var Node = append([]Need{
+// Node is what the single-node cluster needs: a container runtime, and the
+// database server that its database image is made of.
+var Node = []Need{
 	{Package: "containerd", Programs: []string{"containerd", "ctr"}},
 	{Package: "runc", Programs: []string{"runc"}},
 	{Package: "containernetworking-plugins", Programs: []string{"/usr/lib/cni/bridge"}},
 	{Package: "nftables", Programs: []string{"nft"}},
 	{Package: "conntrack", Programs: []string{"conntrack"}},
 	{Package: "iproute2", Programs: []string{"ip"}},
-}, Test...)
+	{Package: "postgresql", Programs: []string{"/usr/lib/postgresql/*/bin/initdb"}},
+}
+
+// Names lists the packages that are known.
+func Names() []string {
+	names := make([]string, 0, len(Node))
+	for _, n := range Node {
+		names = append(names, n.Package)
+	}
+	return names
+}
+
+// Needs finds packages by name; "cluster" stands for all that the single-node
+// cluster needs.
+func Needs(names []string) ([]Need, error) {
+	var needs []Need
+	for _, name := range names {
+		if name == "cluster" {
+			needs = append(needs, Node...)
+			continue
+		}
+		i := slices.IndexFunc(Node, func(n Need) bool { return n.Package == name })
+		if i < 0 {
+			return nil, fmt.Errorf("no package is called %q here; known are %s", name, strings.Join(Names(), ", "))
+		}
+		needs = append(needs, Node[i])
+	}
+	return needs, nil
+}
 
 // Ensure installs what is missing or tells the command that does.
 func Ensure(ctx context.Context, log *progress.Printer, needs []Need) error {

@@ -33,7 +33,7 @@ var tools = []Tool{
 	{Name: "setup-envtest", Module: "general", Package: "sigs.k8s.io/controller-runtime/tools/setup-envtest"},
 	{Name: "kustomize", Module: "general", Package: "sigs.k8s.io/kustomize/kustomize/v5"},
 	{Name: "crd-ref-docs", Module: "general", Package: "github.com/elastic/crd-ref-docs"},
-	{Name: "kube-score", Module: "general", Package: "github.com/zegl/kube-score/cmd/kube-score"},
+	{Name: "kube-score", Module: "score", Package: "github.com/zegl/kube-score/cmd/kube-score"},
 	{Name: "kubeconform", Module: "general", Package: "github.com/yannh/kubeconform/cmd/kubeconform"},
 	{Name: "govulncheck", Module: "general", Package: "golang.org/x/vuln/cmd/govulncheck"},
 	{Name: "sqlc", Module: "sqlc", Package: "github.com/sqlc-dev/sqlc/cmd/sqlc", Cgo: true},
