@@ -1,0 +1,174 @@
+package market
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/lucid-blockchain/lucid/internal/curve"
+	"github.com/lucid-blockchain/lucid/internal/money"
+	"github.com/lucid-blockchain/lucid/internal/store/db"
+)
+
+// day is the window of the 24-hour fields.
+const day = 24 * time.Hour
+
+// Pool is a virtual pool as the launchpad shows it (seed launchpad, Virtual
+// Pools), and what the operator projects.
+type Pool struct {
+	ID              uuid.UUID
+	ChainID         uuid.UUID
+	State           curve.State
+	Trading         Trading
+	Curve           curve.Curve // with the fee of the moment
+	Threshold       money.Amount
+	Price           money.Ratio   // marginal, CNPY per token
+	MarketCapUSD    money.Decimal // price × initial supply × rate
+	ProgressPercent money.Decimal // reserve ÷ threshold, at most 100
+	Volume          money.Amount  // CNPY of all trades
+	Trades          int64
+	UniqueTraders   int64
+	Day             Day
+	ClosedAt        *time.Time
+	CreatedAt       time.Time
+	UpdatedAt       time.Time
+}
+
+// Active reports whether the pool takes orders.
+func (p Pool) Active() bool { return p.Trading == Enabled }
+
+// Day is what happened within the last 24 hours. The extremes are marginal
+// prices, the one at the window's beginning included.
+type Day struct {
+	ChangePercent money.Decimal
+	Volume        money.Amount
+	High, Low     money.Ratio
+}
+
+// Page is a page number from 1 and a size.
+type Page struct {
+	Number int
+	Size   int
+}
+
+func (p Page) offset() int32 { return int32((p.Number - 1) * p.Size) }
+
+// Pool returns the pool of that id, or of the chain of that id.
+func (m *Market) Pool(ctx context.Context, id uuid.UUID) (Pool, error) {
+	row, err := m.poolRow(ctx, id)
+	if err != nil {
+		return Pool{}, err
+	}
+	pools, err := m.showPools(ctx, []db.GetPoolRow{row})
+	if err != nil {
+		return Pool{}, err
+	}
+	return pools[0], nil
+}
+
+// Pools returns a page of all pools, the most recently updated first, and how
+// many there are.
+func (m *Market) Pools(ctx context.Context, page Page) ([]Pool, int64, error) {
+	q := m.store.Queries()
+	total, err := q.CountPools(ctx)
+	if err != nil {
+		return nil, 0, wrap("count the pools", err)
+	}
+	list, err := q.ListPools(ctx, db.ListPoolsParams{Skip: page.offset(), MaxRows: int32(page.Size)})
+	if err != nil {
+		return nil, 0, wrap("list the pools", err)
+	}
+	rows := make([]db.GetPoolRow, len(list))
+	for i, row := range list {
+		rows[i] = db.GetPoolRow(row)
+	}
+	pools, err := m.showPools(ctx, rows)
+	return pools, total, err
+}
+
+func (m *Market) showPools(ctx context.Context, rows []db.GetPoolRow) ([]Pool, error) {
+	pools := make([]Pool, len(rows))
+	listings := make(map[uuid.UUID]*listing, len(rows))
+	for i, row := range rows {
+		listings[row.Pool.ID] = listingOf(row)
+		pools[i] = m.showPool(listings[row.Pool.ID], row.Pool)
+	}
+	if err := m.addDays(ctx, pools, listings); err != nil {
+		return nil, err
+	}
+	return pools, nil
+}
+
+func (m *Market) showPool(l *listing, row db.Pool) Pool {
+	state := stateOf(row)
+	progress := money.NewRatio(min(state.CNPY, l.threshold), l.threshold)
+	return Pool{
+		ID: row.ID, ChainID: row.ChainID, State: state, Trading: Trading(row.Trading),
+		Curve: l.priced(row.FeeBasisPoints), Threshold: l.threshold,
+		Price: l.curve.Price(state), MarketCapUSD: l.marketCap(state, m.options.Rate()), ProgressPercent: progress.Percent(),
+		Volume: money.Amount(row.TotalVolumeCnpy), Trades: row.Version, UniqueTraders: row.UniqueTraders,
+		ClosedAt: row.ClosedAt, CreatedAt: row.CreatedAt.UTC(), UpdatedAt: row.UpdatedAt.UTC(),
+	}
+}
+
+func stateOf(row db.Pool) curve.State {
+	return curve.State{CNPY: money.Amount(row.CnpyReserve), Tokens: money.Amount(row.TokenReserve)}
+}
+
+// addDays fills the 24-hour fields from the trades, with two queries for any
+// number of pools. A quiet pool has been where it is all day.
+func (m *Market) addDays(ctx context.Context, pools []Pool, listings map[uuid.UUID]*listing) error {
+	ids := make([]uuid.UUID, len(pools))
+	for i := range pools {
+		ids[i] = pools[i].ID
+		pools[i].Day = Day{ChangePercent: "0", High: pools[i].Price, Low: pools[i].Price}
+	}
+	q := m.store.Queries()
+	days, err := q.PoolDays(ctx, db.PoolDaysParams{PoolIds: ids, Since: m.options.Now().Add(-day)})
+	if err != nil {
+		return wrap("sum up the day", err)
+	}
+	firsts := db.TradesAtParams{}
+	byPool := make(map[uuid.UUID]db.PoolDaysRow, len(days))
+	for _, d := range days {
+		byPool[d.PoolID] = d
+		firsts.PoolIds, firsts.Seqs = append(firsts.PoolIds, d.PoolID), append(firsts.Seqs, d.FirstSeq)
+	}
+	trades, err := q.TradesAt(ctx, firsts)
+	if err != nil {
+		return wrap("read the day's first trades", err)
+	}
+	opening := make(map[uuid.UUID]money.Ratio, len(trades))
+	for _, t := range trades {
+		opening[t.PoolID] = listings[t.PoolID].curve.Price(before(Side(t.Side), fillOf(t)))
+	}
+	for i := range pools {
+		if d, traded := byPool[pools[i].ID]; traded {
+			if err := pools[i].addDay(d, opening[d.PoolID]); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (p *Pool) addDay(d db.PoolDaysRow, opening money.Ratio) error {
+	high, err := money.ParseRatio(d.High)
+	if err != nil {
+		return fmt.Errorf("read the day's highest price %q: %w", d.High, err)
+	}
+	low, err := money.ParseRatio(d.Low)
+	if err != nil {
+		return fmt.Errorf("read the day's lowest price %q: %w", d.Low, err)
+	}
+	if opening.Cmp(high) > 0 {
+		high = opening
+	}
+	if opening.Cmp(low) < 0 {
+		low = opening
+	}
+	p.Day = Day{ChangePercent: p.Price.Sub(opening).Div(opening).Percent(), Volume: money.Amount(d.Volume), High: high, Low: low}
+	return nil
+}

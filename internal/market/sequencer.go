@@ -1,0 +1,249 @@
+package market
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/lucid-blockchain/lucid/internal/fault"
+	"github.com/lucid-blockchain/lucid/internal/store"
+	"github.com/lucid-blockchain/lucid/internal/store/db"
+)
+
+const (
+	// gatherFor is how long a batch waits for as many orders as the one before
+	// it had: those who were just answered are about to ask again. Far less
+	// than a commit takes, and nothing when there is a single caller.
+	gatherFor = 200 * time.Microsecond
+	// commitTimeout bounds a batch with all its retries.
+	commitTimeout = 10 * time.Second
+	// outageAttempts is how often a batch is tried on a database that does not
+	// answer; the first ones may just have met connections that died idle.
+	outageAttempts = 4
+	outagePause    = 25 * time.Millisecond
+	// conflictAttempts bounds what SERIALIZABLE should have settled by itself.
+	conflictAttempts = 20
+)
+
+// An order's stages. Whoever moves it on from queued decides its fate.
+const (
+	queued int32 = iota
+	taken
+	abandoned
+)
+
+// outcome is what became of an order.
+type outcome struct {
+	row      db.Trade
+	replayed bool
+	err      error
+}
+
+// leave is for a caller who stops waiting.
+func (p *pending) leave(cause error) error {
+	if p.stage.CompareAndSwap(queued, abandoned) {
+		return unavailable("The order was given up before it was filled").Because(cause)
+	}
+	return unavailable("The order is being filled; ask again with the same Idempotency-Key").Because(cause)
+}
+
+// Run fills orders until ctx ends, then those that already wait, and returns.
+func (m *Market) Run(ctx context.Context) error {
+	for {
+		select {
+		case p := <-m.queue:
+			m.commit(m.gather(p))
+		case <-ctx.Done():
+			m.drain()
+			return nil
+		}
+	}
+}
+
+// drain shuts the intake and fills what is left in the queue.
+func (m *Market) drain() {
+	m.intake.Lock()
+	m.stopped = true
+	m.intake.Unlock()
+	m.expected = 0 // nobody else is coming
+	for {
+		select {
+		case p := <-m.queue:
+			m.commit(m.gather(p))
+		default:
+			return
+		}
+	}
+}
+
+// gather makes a batch of what waits, and of those who are on their way back.
+func (m *Market) gather(first *pending) []*pending {
+	batch := take(nil, first)
+	var timeout <-chan time.Time
+	for waiting := true; waiting && len(batch) < m.options.BatchSize; {
+		select {
+		case p := <-m.queue:
+			batch = take(batch, p)
+			continue
+		default:
+		}
+		if len(batch) >= m.expected {
+			break
+		}
+		if timeout == nil {
+			timeout = time.After(gatherFor)
+		}
+		select {
+		case p := <-m.queue:
+			batch = take(batch, p)
+		case <-timeout:
+			waiting = false
+		}
+	}
+	m.expected = len(batch)
+	return batch
+}
+
+// take adds an order unless its caller has left.
+func take(batch []*pending, p *pending) []*pending {
+	if !p.stage.CompareAndSwap(queued, taken) {
+		return batch
+	}
+	return append(batch, p)
+}
+
+// commit answers every order of the batch, however that goes.
+func (m *Market) commit(batch []*pending) {
+	if len(batch) == 0 {
+		return
+	}
+	// Not any caller's context: one that leaves must not take the rest along.
+	ctx, cancel := context.WithTimeout(context.Background(), commitTimeout)
+	defer cancel()
+	settling := false
+	for attempt := 1; ; attempt++ {
+		begun := time.Now()
+		outcomes, err := m.attempt(ctx, batch)
+		if err == nil {
+			m.metrics.committed(len(batch), time.Since(begun))
+			m.deliver(batch, outcomes)
+			return
+		}
+		if errors.Is(err, store.ErrAmbiguous) {
+			settling = true
+			settle(batch)
+		}
+		if reason := retryable(err, attempt, settling); reason != "" && pause(ctx) == nil {
+			m.metrics.retries.WithLabelValues(reason).Inc()
+			continue
+		}
+		m.failed(batch, err, settling)
+		return
+	}
+}
+
+// retryable names the reason for another attempt, if there is one.
+func retryable(err error, attempt int, settling bool) string {
+	switch {
+	case errors.Is(err, store.ErrAmbiguous):
+		return "ambiguous"
+	case settling && store.IsUnavailable(err): // until it is known what happened
+		return "unavailable"
+	case store.IsUnavailable(err) && attempt < outageAttempts:
+		return "unavailable"
+	case (errors.Is(err, errFenced) || store.UniqueViolation(err, "")) && attempt < conflictAttempts:
+		return "conflict"
+	}
+	return ""
+}
+
+func pause(ctx context.Context) error {
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(outagePause):
+		return nil
+	}
+}
+
+// settle makes the next attempt look first for what this one may have stored.
+func settle(batch []*pending) {
+	for _, p := range batch {
+		p.settling = true
+	}
+}
+
+// attempt reads, decides and writes the batch in one transaction. The store
+// runs it again from the start when it lost against another writer.
+func (m *Market) attempt(ctx context.Context, batch []*pending) ([]outcome, error) {
+	var outcomes []outcome
+	err := m.store.InTxRaw(ctx, func(ctx context.Context, tx pgx.Tx) error {
+		b, err := read(ctx, tx, batch, m.options.Now())
+		if err != nil {
+			return err
+		}
+		outcomes = b.decideAll(batch)
+		return write(ctx, tx, b)
+	})
+	return outcomes, err
+}
+
+func (b *book) decideAll(batch []*pending) []outcome {
+	outcomes := make([]outcome, len(batch))
+	for i, p := range batch {
+		row, replayed, err := b.decide(p)
+		outcomes[i] = outcome{row: row, replayed: replayed, err: err}
+	}
+	return outcomes
+}
+
+// failed halves a batch that the database refuses for what is in it, until the
+// order that it can't store stands alone. An outage takes all.
+func (m *Market) failed(batch []*pending, err error, settling bool) {
+	away := store.IsUnavailable(err) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, store.ErrAmbiguous)
+	if !away && len(batch) > 1 {
+		m.commit(batch[:len(batch)/2])
+		m.commit(batch[len(batch)/2:])
+		return
+	}
+	m.options.Logger.Error(err, "a batch of trades failed", "orders", len(batch), "outcomeUnknown", settling)
+	answer := error(unavailable("The database is unavailable").Because(err))
+	switch {
+	case settling:
+		answer = unavailable("The outcome is unknown; ask again with the same Idempotency-Key").Because(err)
+	case !away:
+		answer = err
+	}
+	outcomes := make([]outcome, len(batch))
+	for i := range outcomes {
+		outcomes[i].err = answer
+	}
+	m.deliver(batch, outcomes)
+}
+
+func (m *Market) deliver(batch []*pending, outcomes []outcome) {
+	counts := map[string]int{}
+	for i, p := range batch {
+		counts[outcomes[i].label()]++
+		p.done <- outcomes[i]
+	}
+	for label, n := range counts {
+		m.metrics.outcome(label, n)
+	}
+}
+
+// label is the outcome as metrics count it.
+func (o outcome) label() string {
+	if o.err == nil {
+		if o.replayed {
+			return "replayed"
+		}
+		return "filled"
+	}
+	if f, ok := fault.As(o.err); ok && f.Kind != fault.Unavailable {
+		return "refused"
+	}
+	return "failed"
+}
