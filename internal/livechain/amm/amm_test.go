@@ -1,0 +1,218 @@
+package amm_test
+
+import (
+	"math"
+	"math/big"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+
+	"github.com/lucid-blockchain/lucid/internal/livechain/amm"
+)
+
+const million = 1_000_000
+
+// The pool of a default curve that graduated at 50 000 CNPY without a fee.
+var graduated = amm.Pool{CNPY: 40_000 * million, Tokens: 160_000_000 * million, Shares: 2_529_822_128_134}
+
+// Expected numbers were computed with Python's integers, not with this code.
+func TestSwapVectors(t *testing.T) {
+	for _, c := range []struct {
+		x, y, in uint64
+		fee      uint32
+		out      uint64
+		reason   string
+	}{
+		{40_000 * million, 160_000_000 * million, 1_000 * million, 100, 3_864_357_160_282, "1 000 CNPY at the default fee"},
+		{40_000 * million, 160_000_000 * million, 1_000 * million, 30, 3_891_016_415_835, "1 000 CNPY at 30 basis points"},
+		{1, 1e15, 1, 0, 5e14, "doubling a side without a fee takes half of the other"},
+		{1e18, 1e18, 1e18, 100, 497_487_437_185_929_648, "products beyond 128 bits"},
+		{123_456_789, 987_654_321, 1, 100, 7, "the smallest unit that is worth something"},
+		{1 << 62, 1 << 62, 1<<62 - 1, 30, 2_302_379_048_759_191_657, "the largest reserve there may be"},
+	} {
+		p := amm.Pool{CNPY: c.x, Tokens: c.y, Shares: 1}
+		out, after, err := p.Swap(amm.CNPY, c.in, c.out, c.fee)
+		require.NoError(t, err, c.reason)
+		require.Equal(t, c.out, out, c.reason)
+		require.Equal(t, amm.Pool{CNPY: c.x + c.in, Tokens: c.y - out, Shares: 1}, after, c.reason)
+
+		mirror := amm.Pool{CNPY: c.y, Tokens: c.x, Shares: 1}
+		out, _, err = mirror.Swap(amm.Tokens, c.in, c.out, c.fee)
+		require.NoError(t, err, c.reason)
+		require.Equal(t, c.out, out, "the two sides follow one rule: %s", c.reason)
+	}
+}
+
+func TestSwapRefusals(t *testing.T) {
+	for _, c := range []struct {
+		pool       amm.Pool
+		in, minOut uint64
+		fee        uint32
+		want       error
+		reason     string
+	}{
+		{graduated, 0, 0, 100, amm.ErrAmount, "nothing buys nothing"},
+		{graduated, 1, 0, 10_000, amm.ErrFee, "a fee of everything"},
+		{amm.Pool{}, 1, 0, 100, amm.ErrEmpty, "no liquidity"},
+		{graduated, 1_000 * million, 3_864_357_160_283, 100, amm.ErrMinOut, "one unit below the minimum"},
+		{amm.Pool{CNPY: 1000, Tokens: 1000, Shares: 1}, 1000, 0, 9_999, amm.ErrTooLittle, "an order must not be taken for nothing"},
+		{graduated, math.MaxInt64, 0, 100, amm.ErrTooLarge, "a reserve must stay countable"},
+		{graduated, math.MaxUint64, 0, 100, amm.ErrTooLarge, "an amount that wraps around"},
+	} {
+		out, after, err := c.pool.Swap(amm.CNPY, c.in, c.minOut, c.fee)
+		require.ErrorIs(t, err, c.want, c.reason)
+		require.Zero(t, out, c.reason)
+		require.Equal(t, c.pool, after, "nothing moves: %s", c.reason)
+	}
+}
+
+func TestLiquidityVectors(t *testing.T) {
+	minted, pool, err := amm.Pool{}.Open(40_000*million, 160_000_000*million)
+	require.NoError(t, err)
+	require.Equal(t, graduated, pool)
+	require.Equal(t, graduated.Shares-amm.MinimumShares, minted, "a thousand shares belong to nobody")
+
+	minted, after, err := graduated.Deposit(100*million, 500_000*million)
+	require.NoError(t, err)
+	require.EqualValues(t, 6_324_555_320, minted, "the scarcer asset decides")
+	require.Equal(t, amm.Pool{CNPY: 40_100 * million, Tokens: 160_500_000 * million, Shares: graduated.Shares + minted}, after)
+
+	minted, _, err = graduated.DepositOne(amm.CNPY, 100*million)
+	require.NoError(t, err)
+	require.EqualValues(t, 3_160_303_704, minted)
+	minted, _, err = graduated.DepositOne(amm.Tokens, 100*million)
+	require.NoError(t, err)
+	require.EqualValues(t, 790_569, minted)
+
+	cnpy, tokens, after, err := graduated.Withdraw(12_345)
+	require.NoError(t, err)
+	require.EqualValues(t, 195, cnpy)
+	require.EqualValues(t, 780_766, tokens)
+	require.Equal(t, graduated.Shares-12_345, after.Shares)
+}
+
+func TestLiquidityRefusals(t *testing.T) {
+	refused := func(want error, reason string) func(uint64, amm.Pool, error) {
+		return func(minted uint64, _ amm.Pool, err error) {
+			t.Helper()
+			require.ErrorIs(t, err, want, reason)
+			require.Zero(t, minted, reason)
+		}
+	}
+	refused(amm.ErrOpened, "a pool opens once")(graduated.Open(1, 1))
+	refused(amm.ErrAmount, "both sides are needed")(amm.Pool{}.Open(1, 0))
+	refused(amm.ErrTooLittle, "no more than the locked shares")(amm.Pool{}.Open(1000, 1000))
+	refused(amm.ErrTooLarge, "beyond an int64")(amm.Pool{}.Open(math.MaxUint64, 1))
+	refused(amm.ErrEmpty, "nothing to add to")(amm.Pool{}.Deposit(1, 1))
+	refused(amm.ErrAmount, "one side is DepositOne")(graduated.Deposit(1, 0))
+	refused(amm.ErrTooLarge, "beyond an int64")(graduated.Deposit(math.MaxInt64, 1))
+	refused(amm.ErrTooLittle, "rounds to no share")(amm.Pool{CNPY: 1e9, Tokens: 1e9, Shares: 10}.Deposit(1, 1))
+	refused(amm.ErrEmpty, "nothing to add to")(amm.Pool{}.DepositOne(amm.CNPY, 1))
+	refused(amm.ErrAmount, "nothing given")(graduated.DepositOne(amm.CNPY, 0))
+	refused(amm.ErrTooLarge, "beyond an int64")(graduated.DepositOne(amm.CNPY, math.MaxInt64))
+
+	for shares, want := range map[uint64]error{0: amm.ErrAmount, graduated.Shares: amm.ErrShares, math.MaxUint64: amm.ErrShares} {
+		_, _, after, err := graduated.Withdraw(shares)
+		require.ErrorIs(t, err, want)
+		require.Equal(t, graduated, after)
+	}
+	require.EqualValues(t, 33, amm.Percent(67, 50))
+	require.EqualValues(t, 67, amm.Percent(67, 250), "nobody holds more than all")
+}
+
+// sharesNeverLose compares x·y per share squared in exact integers: a share may
+// gain by fees and by rounding, and never lose.
+func sharesNeverLose(t *rapid.T, before, after amm.Pool) {
+	product := func(p amm.Pool, other uint64) *big.Int {
+		k := new(big.Int).Mul(new(big.Int).SetUint64(p.CNPY), new(big.Int).SetUint64(p.Tokens))
+		o := new(big.Int).SetUint64(other)
+		return k.Mul(k, o).Mul(k, o)
+	}
+	if product(after, before.Shares).Cmp(product(before, after.Shares)) < 0 {
+		t.Fatalf("the pool lost value per share: %+v became %+v", before, after)
+	}
+}
+
+func drawPool(t *rapid.T) amm.Pool {
+	x := rapid.Uint64Range(1_001, 1<<60).Draw(t, "cnpy")
+	y := rapid.Uint64Range(1_001, 1<<60).Draw(t, "tokens")
+	_, p, err := amm.Pool{}.Open(x, y)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+func TestSwapsNeverTakeFromThePool(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		p := drawPool(t)
+		fee := rapid.SampledFrom([]uint32{0, 30, 100, 1_000}).Draw(t, "fee")
+		for range 8 {
+			side := rapid.SampledFrom([]amm.Side{amm.CNPY, amm.Tokens}).Draw(t, "side")
+			in := rapid.Uint64Range(1, 1<<60).Draw(t, "in")
+			out, after, err := p.Swap(side, in, 0, fee)
+			if err != nil {
+				continue
+			}
+			sharesNeverLose(t, p, after)
+			back, _, err := after.Swap(1-side, out, 0, fee)
+			if err == nil && back > in {
+				t.Fatalf("%d became %d by going there and back", in, back)
+			}
+			p = after
+		}
+	})
+}
+
+func TestDepositThenWithdrawNeverGains(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		p := drawPool(t)
+		cnpy := rapid.Uint64Range(1, 1<<60).Draw(t, "deposit of cnpy")
+		tokens := rapid.Uint64Range(1, 1<<60).Draw(t, "deposit of tokens")
+		minted, after, err := p.Deposit(cnpy, tokens)
+		if err != nil {
+			return
+		}
+		sharesNeverLose(t, p, after)
+		gotCNPY, gotTokens, left, err := after.Withdraw(minted)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sharesNeverLose(t, after, left)
+		if gotCNPY > cnpy || gotTokens > tokens {
+			t.Fatalf("(%d, %d) became (%d, %d)", cnpy, tokens, gotCNPY, gotTokens)
+		}
+	})
+}
+
+// The rule's own rounding (see DepositOne) is worth a few shares at the most,
+// however large the deposit.
+func TestOneSidedDepositGainsNoMoreThanRounding(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		p := drawPool(t)
+		side := rapid.SampledFrom([]amm.Side{amm.CNPY, amm.Tokens}).Draw(t, "side")
+		reserve := p.CNPY
+		if side == amm.Tokens {
+			reserve = p.Tokens
+		}
+		in := rapid.Uint64Range(1, reserve).Draw(t, "in")
+		minted, after, err := p.DepositOne(side, in)
+		if err != nil {
+			return
+		}
+		cnpy, tokens, left, err := after.Withdraw(minted)
+		if err != nil {
+			t.Fatal(err)
+		}
+		// What came out of the other side is sold at no fee at all.
+		mine, other := cnpy, tokens
+		if side == amm.Tokens {
+			mine, other = tokens, cnpy
+		}
+		sold, _, err := left.Swap(1-side, other, 0, 0)
+		if rounding := 4 * (reserve/p.Shares + 1); err == nil && mine+sold > in+rounding {
+			t.Fatalf("%d became %d", in, mine+sold)
+		}
+	})
+}

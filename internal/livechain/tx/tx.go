@@ -1,0 +1,252 @@
+// Package tx is the canonical signed encoding of a live chain's transactions:
+// a protobuf envelope of the body's bytes, an Ed25519 public key and its
+// signature. One transaction has exactly one encoding, so that neither its
+// hash nor its size can be changed by anybody but its signer.
+package tx
+
+import (
+	"bytes"
+	"crypto/ed25519"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"math"
+
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
+
+	"github.com/lucid-blockchain/lucid/internal/livechain"
+	"github.com/lucid-blockchain/lucid/internal/livechain/tx/txpb"
+	"github.com/lucid-blockchain/lucid/internal/money"
+)
+
+const (
+	// MaxSize is the largest encoding in bytes; the messages there are need a
+	// tenth of it.
+	MaxSize = 4 << 10
+	// signDomain keeps a signature from meaning anything elsewhere.
+	signDomain = "lucid.chain.v1/transaction\x00"
+)
+
+// The ways in which bytes are not a transaction.
+var (
+	ErrMalformed = errors.New("the transaction is not in its canonical encoding")
+	ErrSignature = errors.New("the signature does not belong to the body and the public key")
+)
+
+// Asset is one of the two assets of a live chain.
+type Asset = txpb.Asset
+
+// The assets: CNPY's voucher and the chain's own token.
+const (
+	CNPY  = txpb.Asset_ASSET_CNPY
+	Token = txpb.Asset_ASSET_TOKEN
+)
+
+// Message is one of Transfer and Swap.
+type Message interface{ message() }
+
+// Transfer moves an amount, greater than zero, to another account.
+type Transfer struct {
+	To     livechain.Address
+	Asset  Asset
+	Amount money.Amount
+}
+
+// Swap sells AmountIn of one asset to the pool for MinOut or more of the other.
+type Swap struct {
+	Sell     Asset
+	AmountIn money.Amount
+	MinOut   money.Amount
+}
+
+func (Transfer) message() {}
+func (Swap) message()     {}
+
+// Body is what a signer says.
+type Body struct {
+	ChainID string
+	Nonce   uint64       // the account's nonce on chain, plus one for each of its transactions that wait
+	Fee     money.Amount // native tokens
+	Message Message
+}
+
+// Tx is a decoded transaction. Its signature has not been checked: see Verify.
+type Tx struct {
+	Body
+	Signer ed25519.PublicKey
+
+	signed    [sha256.Size]byte
+	signature []byte
+}
+
+// Sender is the account that the signer's key opens.
+func (t *Tx) Sender() livechain.Address { return livechain.AddressOf(t.Signer) }
+
+// Verify checks the signature.
+func (t *Tx) Verify() error {
+	if !ed25519.Verify(t.Signer, t.signed[:], t.signature) {
+		return ErrSignature
+	}
+	return nil
+}
+
+// Sign encodes body and signs it.
+func Sign(body Body, key ed25519.PrivateKey) ([]byte, error) {
+	message, err := body.proto()
+	if err != nil {
+		return nil, err
+	}
+	encoded, err := marshal(message)
+	if err != nil {
+		return nil, err
+	}
+	public, ok := key.Public().(ed25519.PublicKey)
+	if !ok {
+		return nil, errors.New("sign a transaction: not an Ed25519 key")
+	}
+	digest := signHash(encoded)
+	return marshal(&txpb.Envelope{Body: encoded, PublicKey: public, Signature: ed25519.Sign(key, digest[:])})
+}
+
+// Decode reads a canonical encoding; anything else, unknown fields included, is
+// ErrMalformed with the reason.
+func Decode(raw []byte) (*Tx, error) {
+	if len(raw) > MaxSize {
+		return nil, fmt.Errorf("%w: more than %d bytes", ErrMalformed, MaxSize)
+	}
+	var envelope txpb.Envelope
+	if err := unmarshal(raw, &envelope); err != nil {
+		return nil, err
+	}
+	if len(envelope.GetPublicKey()) != ed25519.PublicKeySize || len(envelope.GetSignature()) != ed25519.SignatureSize {
+		return nil, fmt.Errorf("%w: the public key has 32 bytes and the signature 64", ErrMalformed)
+	}
+	var pb txpb.Body
+	if err := unmarshal(envelope.GetBody(), &pb); err != nil {
+		return nil, err
+	}
+	body, err := fromProto(&pb)
+	if err != nil {
+		return nil, err
+	}
+	return &Tx{
+		Body: body, Signer: envelope.GetPublicKey(),
+		signed: signHash(envelope.GetBody()), signature: envelope.GetSignature(),
+	}, nil
+}
+
+func signHash(body []byte) [sha256.Size]byte {
+	return sha256.Sum256(append([]byte(signDomain), body...))
+}
+
+// proto checks on the way out what fromProto checks on the way in.
+func (b Body) proto() (*txpb.Body, error) {
+	pb := &txpb.Body{ChainId: b.ChainID, Nonce: b.Nonce, Fee: uint64(b.Fee)}
+	switch m := b.Message.(type) {
+	case Transfer:
+		pb.Message = &txpb.Body_Transfer{Transfer: &txpb.Transfer{To: m.To[:], Asset: m.Asset, Amount: uint64(m.Amount)}}
+	case Swap:
+		pb.Message = &txpb.Body_Swap{Swap: &txpb.Swap{Sell: m.Sell, AmountIn: uint64(m.AmountIn), MinOut: uint64(m.MinOut)}}
+	}
+	_, err := fromProto(pb)
+	return pb, err
+}
+
+func fromProto(pb *txpb.Body) (Body, error) {
+	if pb.GetChainId() == "" {
+		return Body{}, fmt.Errorf("%w: no chain id", ErrMalformed)
+	}
+	fee, err := amount(pb.GetFee(), 0)
+	if err != nil {
+		return Body{}, err
+	}
+	body := Body{ChainID: pb.GetChainId(), Nonce: pb.GetNonce(), Fee: fee}
+	switch m := pb.GetMessage().(type) {
+	case *txpb.Body_Transfer:
+		body.Message, err = transfer(m.Transfer)
+	case *txpb.Body_Swap:
+		body.Message, err = swap(m.Swap)
+	default:
+		err = fmt.Errorf("%w: no message", ErrMalformed)
+	}
+	return body, err
+}
+
+func transfer(pb *txpb.Transfer) (Message, error) {
+	value, err := amount(pb.GetAmount(), 1)
+	if err != nil {
+		return nil, err
+	}
+	if len(pb.GetTo()) != livechain.AddressLength {
+		return nil, fmt.Errorf("%w: an address has 20 bytes", ErrMalformed)
+	}
+	if err := known(pb.GetAsset()); err != nil {
+		return nil, err
+	}
+	return Transfer{To: livechain.Address(pb.GetTo()), Asset: pb.GetAsset(), Amount: value}, nil
+}
+
+func swap(pb *txpb.Swap) (Message, error) {
+	in, err := amount(pb.GetAmountIn(), 1)
+	if err != nil {
+		return nil, err
+	}
+	least, err := amount(pb.GetMinOut(), 0)
+	if err != nil {
+		return nil, err
+	}
+	if err := known(pb.GetSell()); err != nil {
+		return nil, err
+	}
+	return Swap{Sell: pb.GetSell(), AmountIn: in, MinOut: least}, nil
+}
+
+func known(asset Asset) error {
+	if asset != CNPY && asset != Token {
+		return fmt.Errorf("%w: unknown asset", ErrMalformed)
+	}
+	return nil
+}
+
+func amount(n, least uint64) (money.Amount, error) {
+	if n < least || n > math.MaxInt64 {
+		return 0, fmt.Errorf("%w: an amount is out of range", ErrMalformed)
+	}
+	return money.Amount(n), nil
+}
+
+func marshal(m proto.Message) ([]byte, error) {
+	raw, err := proto.MarshalOptions{Deterministic: true}.Marshal(m)
+	if err != nil {
+		return nil, fmt.Errorf("encode a transaction: %w", err)
+	}
+	return raw, nil
+}
+
+// unmarshal accepts only what marshal writes: protobuf by itself allows fields
+// in any order, twice, padded numbers, explicit zeros and unknown fields.
+func unmarshal(raw []byte, m proto.Message) error {
+	if err := proto.Unmarshal(raw, m); err != nil {
+		return fmt.Errorf("%w: not protobuf", ErrMalformed)
+	}
+	if hasUnknown(m.ProtoReflect()) {
+		return fmt.Errorf("%w: unknown field", ErrMalformed)
+	}
+	again, err := marshal(m)
+	if err != nil || !bytes.Equal(again, raw) {
+		return fmt.Errorf("%w: not as it would be encoded again", ErrMalformed)
+	}
+	return nil
+}
+
+func hasUnknown(m protoreflect.Message) bool {
+	found := len(m.GetUnknown()) > 0
+	m.Range(func(field protoreflect.FieldDescriptor, value protoreflect.Value) bool {
+		if field.Kind() == protoreflect.MessageKind && hasUnknown(value.Message()) {
+			found = true
+		}
+		return !found
+	})
+	return found
+}
