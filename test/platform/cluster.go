@@ -53,17 +53,17 @@ func (p *Platform) ManualChain(prefix string) *lucidv1.Chain {
 }
 
 // OpenLimit is the requests a minute of OpenPolicy's one tier.
-const OpenLimit int32 = 1_000_000
+const OpenLimit int64 = 1_000_000
 
 // OpenPolicy returns a policy for the launchpad surface that limits everyone
 // alike, so widely that no suite ever meets the limit.
 func (p *Platform) OpenPolicy(name string) *lucidv1.RateLimitPolicy {
-	section := lucidv1.SurfaceLaunchpad
+
 	return &lucidv1.RateLimitPolicy{
 		ObjectMeta: metav1.ObjectMeta{Namespace: p.Namespace, Name: name},
 		Spec: lucidv1.RateLimitPolicySpec{
 			TargetRefs: []lucidv1.PolicyTargetReference{{
-				Group: lucidv1.GroupVersion.Group, Kind: "LucidGateway", Name: p.Gateway, SectionName: &section,
+				Group: lucidv1.GroupVersion.Group, Kind: "LucidGateway", Name: p.Gateway, SectionName: lucidv1.SurfaceLaunchpad,
 			}},
 			Tiers: []lucidv1.Tier{{
 				Name: "everyone", Requests: OpenLimit, Window: "1m", Burst: 2 * OpenLimit,

@@ -79,7 +79,7 @@ func edit(ctx context.Context, p *platform.Platform, policy *lucidv1.RateLimitPo
 	var sample platform.Durations
 	for i := range n {
 		patch := client.MergeFrom(policy.DeepCopy())
-		policy.Spec.Tiers[0].Requests = platform.OpenLimit + int32(i) + 1
+		policy.Spec.Tiers[0].Requests = platform.OpenLimit + int64(i) + 1
 		start := time.Now()
 		if err := p.Patch(ctx, policy, patch); err != nil {
 			return nil, err
@@ -96,7 +96,7 @@ func edit(ctx context.Context, p *platform.Platform, policy *lucidv1.RateLimitPo
 
 // enforced waits until every pod announces the limit and returns when the last
 // one did.
-func enforced(ctx context.Context, p *platform.Platform, pods []corev1.Pod, limit int32) (time.Time, error) {
+func enforced(ctx context.Context, p *platform.Platform, pods []corev1.Pod, limit int64) (time.Time, error) {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
 	var wait sync.WaitGroup
@@ -105,7 +105,7 @@ func enforced(ctx context.Context, p *platform.Platform, pods []corev1.Pod, limi
 		wait.Go(func() {
 			failures[i] = platform.Poll(ctx, 5*time.Millisecond, func(ctx context.Context) error {
 				announced, err := announcedLimit(ctx, p, &pods[i])
-				if err == nil && announced != strconv.Itoa(int(limit)) {
+				if err == nil && announced != strconv.FormatInt(limit, 10) {
 					err = fmt.Errorf("pod %s announces %q, want %d", pods[i].Name, announced, limit)
 				}
 				return err
