@@ -46,7 +46,7 @@ func TestSignedTransactionsComeBack(t *testing.T) {
 func TestEncodingIsFixed(t *testing.T) {
 	for want, body := range map[string]tx.Body{
 		"76ae0c77803f2976192afe656b438717b577b1db916c098e3ce0db974ca46b69": transfer(),
-		"47d2ecb8893a9db9d4314d82ded9253e127904e554075db5739241896d581f87":     swap(),
+		"47d2ecb8893a9db9d4314d82ded9253e127904e554075db5739241896d581f87": swap(),
 	} {
 		raw, err := tx.Sign(body, key)
 		require.NoError(t, err)

@@ -1,0 +1,258 @@
+// Package state keeps a live chain's records under a Merkle root that is
+// updated along the paths that a block touched, never rebuilt. Records lie
+// twice in one Pebble database: flat, for reading, and as the nodes of a
+// Merkle-Patricia trie, for the root and for proofs. A height's records, nodes,
+// number and root are written in one synced batch, so a crash leaves the whole
+// height or nothing of it.
+package state
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/core/types"
+	"github.com/ethereum/go-ethereum/trie"
+	"github.com/ethereum/go-ethereum/trie/trienode"
+	"github.com/ethereum/go-ethereum/triedb/database"
+)
+
+const (
+	flatPrefix = 's' // record by its key
+	nodePrefix = 'n' // trie node by its path
+	cacheSize  = 32 << 20
+	// history is how many heights can be read and proven: a light client proves
+	// height h against the header of h+1, by when the chain has moved on.
+	history = 16
+)
+
+var metaKey = []byte("m/head")
+
+// ErrHeight says that a height is no longer, or not yet, kept.
+var ErrHeight = errors.New("the state of this height is not kept")
+
+// Root is the Merkle root of all records: the app hash.
+type Root = common.Hash
+
+// Store is the committed state. One goroutine prepares and commits; any number
+// read.
+type Store struct {
+	db *pebble.DB
+
+	mu      sync.RWMutex
+	started bool // a height has been committed
+	height  int64
+	root    Root
+	views   []*View // ascending heights, the last is the present one
+}
+
+// Open opens or creates the store in a folder.
+func Open(dir string) (*Store, error) {
+	cache := pebble.NewCache(cacheSize)
+	defer cache.Unref()
+	db, err := pebble.Open(dir, &pebble.Options{Cache: cache, Logger: quiet{}})
+	if err != nil {
+		return nil, fmt.Errorf("open the state: %w", err)
+	}
+	s := &Store{db: db, root: types.EmptyRootHash}
+	if err := s.load(); err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	return s, nil
+}
+
+func (s *Store) load() error {
+	raw, closer, err := s.db.Get(metaKey)
+	if errors.Is(err, pebble.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("read the state's head: %w", err)
+	}
+	defer func() { _ = closer.Close() }()
+	if len(raw) != 8+common.HashLength {
+		return errors.New("the state's head is damaged: restore the node's home or let it sync anew")
+	}
+	s.advance(int64(binary.BigEndian.Uint64(raw)), common.BytesToHash(raw[8:]))
+	return nil
+}
+
+// Close gives the folder back. Views taken before are no longer usable.
+func (s *Store) Close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var all []error
+	for _, view := range s.views {
+		all = append(all, view.close())
+	}
+	s.views = nil
+	return errors.Join(append(all, s.db.Close())...)
+}
+
+// Head returns the last committed height and its root; started is false before
+// the first commit.
+func (s *Store) Head() (height int64, root Root, started bool) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.height, s.root, s.started
+}
+
+// Get reads a committed record; nil when there is none.
+func (s *Store) Get(key []byte) ([]byte, error) { return get(s.db, flatKey(key)) }
+
+// Pending is a state that has been computed and not yet committed.
+type Pending struct {
+	// Root is what the app hash becomes.
+	Root    Root
+	changes map[string][]byte
+	nodes   *trienode.NodeSet
+}
+
+// Prepare computes the root that changes lead to from the committed state, and
+// writes nothing. Records are never removed; a value must not be empty.
+func (s *Store) Prepare(changes map[string][]byte) (*Pending, error) {
+	_, root, _ := s.Head()
+	return s.prepareFrom(root, changes)
+}
+
+// PrepareEmpty is Prepare from no records at all: the first state of a chain.
+func (s *Store) PrepareEmpty(changes map[string][]byte) (*Pending, error) {
+	return s.prepareFrom(types.EmptyRootHash, changes)
+}
+
+func (s *Store) prepareFrom(root Root, changes map[string][]byte) (*Pending, error) {
+	tree, err := trie.New(trie.TrieID(root), nodes{s.db})
+	if err != nil {
+		return nil, fmt.Errorf("open the state's trie: %w", err)
+	}
+	for key, value := range changes {
+		if len(value) == 0 {
+			return nil, fmt.Errorf("the record %q is empty", key)
+		}
+		if err := tree.Update(TrieKey([]byte(key)), value); err != nil {
+			return nil, fmt.Errorf("update the state's trie: %w", err)
+		}
+	}
+	next, set := tree.Commit(false)
+	return &Pending{Root: next, changes: changes, nodes: set}, nil
+}
+
+// Commit makes pending the state of a height, for good once it returns nil.
+func (s *Store) Commit(height int64, pending *Pending) error {
+	batch := s.db.NewBatch()
+	defer func() { _ = batch.Close() }()
+	if err := fill(batch, height, pending); err != nil {
+		return fmt.Errorf("prepare the commit of height %d: %w", height, err)
+	}
+	if err := batch.Commit(pebble.Sync); err != nil {
+		return fmt.Errorf("commit height %d: %w", height, err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.advance(height, pending.Root)
+	return nil
+}
+
+func fill(batch *pebble.Batch, height int64, pending *Pending) error {
+	for key, value := range pending.changes {
+		if err := batch.Set(flatKey([]byte(key)), value, nil); err != nil {
+			return err
+		}
+	}
+	if pending.nodes != nil {
+		for path, node := range pending.nodes.Nodes {
+			key := nodeKey([]byte(path))
+			if node.IsDeleted() {
+				if err := batch.Delete(key, nil); err != nil {
+					return err
+				}
+				continue
+			}
+			if err := batch.Set(key, node.Blob, nil); err != nil {
+				return err
+			}
+		}
+	}
+	head := binary.BigEndian.AppendUint64(nil, uint64(height))
+	return batch.Set(metaKey, append(head, pending.Root[:]...), nil)
+}
+
+// advance notes the new head. s.mu is held, or s is not shared yet.
+func (s *Store) advance(height int64, root Root) {
+	s.started, s.height, s.root = true, height, root
+	s.views = append(s.views, &View{Height: height, Root: root, snapshot: s.db.NewSnapshot()})
+	if len(s.views) > history {
+		// A reader that still holds it gets an error, see View.
+		_ = s.views[0].close()
+		s.views = slices.Delete(s.views, 0, 1)
+	}
+}
+
+// At returns the state of a height; 0 means the present one.
+func (s *Store) At(height int64) (*View, error) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if height == 0 && len(s.views) > 0 {
+		return s.views[len(s.views)-1], nil
+	}
+	for _, view := range s.views {
+		if view.Height == height {
+			return view, nil
+		}
+	}
+	return nil, ErrHeight
+}
+
+// TrieKey is where a record lies in the trie: the digest makes all paths as
+// long and as spread as each other, whatever the keys are.
+func TrieKey(key []byte) []byte {
+	digest := sha256.Sum256(key)
+	return digest[:]
+}
+
+func flatKey(key []byte) []byte  { return append([]byte{flatPrefix}, key...) }
+func nodeKey(path []byte) []byte { return append([]byte{nodePrefix}, path...) }
+
+func get(from pebble.Reader, key []byte) ([]byte, error) {
+	value, closer, err := from.Get(key)
+	if errors.Is(err, pebble.ErrNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read the state: %w", err)
+	}
+	value = bytes.Clone(value)
+	return value, closer.Close()
+}
+
+// nodes serves the trie from a database or one of its snapshots. Only one
+// version of a node exists in either, so the path alone names it.
+type nodes struct{ from pebble.Reader }
+
+var _ database.NodeDatabase = nodes{}
+
+// NodeReader implements database.NodeDatabase.
+func (n nodes) NodeReader(common.Hash) (database.NodeReader, error) { return n, nil }
+
+// Node implements database.NodeReader.
+func (n nodes) Node(_ common.Hash, path []byte, _ common.Hash) ([]byte, error) {
+	return get(n.from, nodeKey(path))
+}
+
+// quiet drops Pebble's chatter; its errors come back from the calls.
+type quiet struct{}
+
+func (quiet) Infof(string, ...any)  {}
+func (quiet) Errorf(string, ...any) {}
+
+// Fatalf is called when the disk failed in a way after which Pebble may not go
+// on; its contract forbids to return.
+func (quiet) Fatalf(format string, args ...any) {
+	pebble.DefaultLogger.Fatalf(format, args...)
+}
