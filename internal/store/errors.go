@@ -2,6 +2,7 @@ package store
 
 import (
 	"errors"
+	"io"
 	"net"
 	"strings"
 
@@ -18,6 +19,8 @@ const (
 	codeSerialization  = "40001"
 	codeDeadlock       = "40P01"
 	codeTooManyClients = "53300"
+	// codeCompletionUnknown is CockroachDB's "result is ambiguous".
+	codeCompletionUnknown = "40003"
 )
 
 // isSerialization reports that the transaction lost against another one and
@@ -44,7 +47,8 @@ func isConnectionState(code string) bool {
 
 // IsUnavailable reports that the database can't be reached at present, so that
 // trying again later helps: refused or broken connections, a server that is
-// starting or stopping, too many clients, a closed pool.
+// starting or stopping, too many clients, a closed pool, a deadline that passed
+// while waiting (which is a net.Error too).
 func IsUnavailable(err error) bool {
 	if code := sqlState(err); code != "" {
 		return isConnectionState(code) || code == codeTooManyClients
@@ -54,17 +58,8 @@ func IsUnavailable(err error) bool {
 	}
 	var connecting *pgconn.ConnectError
 	var network net.Error
-	return errors.As(err, &connecting) || errors.As(err, &network) || isBroken(err)
-}
-
-// isBroken recognises a connection that died under a statement. pgconn has no
-// type for it: it wraps io.ErrUnexpectedEOF or answers "conn closed".
-func isBroken(err error) bool {
-	if err == nil {
-		return false
-	}
-	text := err.Error()
-	return strings.Contains(text, "unexpected EOF") || strings.Contains(text, "conn closed")
+	return errors.As(err, &connecting) || errors.As(err, &network) ||
+		errors.Is(err, pgconn.ErrConnClosed) || errors.Is(err, io.ErrUnexpectedEOF)
 }
 
 // UniqueViolation reports that err refuses a second row under the named

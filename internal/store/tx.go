@@ -124,6 +124,9 @@ func (s *Store) attempt(ctx context.Context, options pgx.TxOptions, fn func(cont
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("not committed: %w", err)
 	}
+	if tx.Conn().IsClosed() {
+		return fmt.Errorf("not committed: %w", pgconn.ErrConnClosed)
+	}
 	return commit(finish, tx)
 }
 
@@ -139,18 +142,18 @@ func commit(ctx context.Context, tx pgx.Tx) error {
 	return fmt.Errorf("%w: commit: %w", ErrAmbiguous, err)
 }
 
-// isDefinite reports that a failed COMMIT has certainly not happened: the
-// server refused it, or it was never sent. A server that is shutting down
-// (class 57) or lost its own connection (08, 40003) may have committed first.
+// isDefinite reports that a failed COMMIT has certainly not happened, because
+// the server said so. A server that is shutting down (class 57P), lost its own
+// connection (08) or says so itself (40003) may have committed first.
+//
+// pgconn.SafeToRetry is no help: after a server's last words it answers "conn
+// closed", which counts as safe although the COMMIT was sent.
 func isDefinite(err error) bool {
-	if errors.Is(err, pgx.ErrTxCommitRollback) || errors.Is(err, pgx.ErrTxClosed) {
+	if errors.Is(err, pgx.ErrTxCommitRollback) {
 		return true
 	}
-	var refusal *pgconn.PgError
-	if errors.As(err, &refusal) {
-		return !isConnectionState(refusal.Code) && refusal.Code != "40003"
-	}
-	return pgconn.SafeToRetry(err)
+	code := sqlState(err)
+	return code != "" && !isConnectionState(code) && code != codeCompletionUnknown
 }
 
 // pause waits with full jitter, so that those who collided spread out.

@@ -87,11 +87,11 @@ func settings(o Options) []string {
 		"listen_addresses": "",
 		"max_connections":  "200",
 		"shared_buffers":   "64MB",
+		// Without fsync an acknowledged commit survives a crash of the server,
+		// though not of the machine.
 		"fsync":            onOff(o.Fsync),
 		"full_page_writes": onOff(o.Fsync),
-		// Off would still acknowledge a commit before it is on the disk.
-		"synchronous_commit": onOff(o.Fsync),
-		"log_min_messages":   "fatal",
+		"log_min_messages": "fatal",
 	}
 	for name, value := range o.Settings {
 		merged[name] = value
@@ -313,7 +313,7 @@ func lastLines(output []byte) string {
 	return strings.Join(lines[max(0, len(lines)-5):], " | ")
 }
 
-// Version of the installation in binaries, such as 15; 0 when its folder does
+// version of the installation in binaries, such as 15; 0 when its folder does
 // not tell.
 func version(binaries string) int {
 	number, err := strconv.Atoi(filepath.Base(filepath.Dir(binaries)))
