@@ -30,7 +30,7 @@ fmt: ## Format the Go code.
 
 .PHONY: test
 test: ## Unit, property, store and envtest suites, with the race detector.
-	$(GO) run ./hack/prerequisites postgresql
+	$(GO) run ./hack/machine/prepare postgresql
 	KUBEBUILDER_ASSETS="$$($(ENVTEST_ASSETS))" $(GO) test $(TEST_FLAGS) ./...
 
 .PHONY: verify
@@ -76,3 +76,27 @@ diagnose: ## Objects, events and logs of the running platform, for a bug report.
 bench-market: ## Market trades per second against raw pgbench, same database, same run.
 	$(GO) run ./hack/bench/market
 
+##@ Generate
+
+.PHONY: generate
+generate: ## Write every generated file: deep copies, CRDs, roles, queries, protobuf, chart, reference.
+	controller_gen="$$($(TOOL) controller-gen)"; \
+	"$$controller_gen" object paths=./api/... ; \
+	"$$controller_gen" crd paths=./api/... output:crd:dir=config/crd/bases ; \
+	"$$controller_gen" rbac:roleName=lucid-operator paths=./controllers/... output:rbac:dir=config/rbac
+	cd internal/store && "$$(cd ../.. && $(TOOL) sqlc)" generate
+	protos="$$(git ls-files 'internal/*.proto')"; cd hack/proto && $(GO) run . -root ../.. $$protos
+	charts/lucid/sync.sh
+	"$$($(TOOL) crd-ref-docs)" --source-path=api --config=hack/reference.yaml --renderer=markdown --output-path=docs/reference.md --log-level=ERROR
+
+.PHONY: verify-generated
+verify-generated: generate ## Fail when a generated file is not what its source says.
+	@changed="$$(git status --porcelain -- api config internal charts docs)"; \
+	if [ -n "$$changed" ]; then \
+		echo "generated files are stale; run make generate and commit:"; echo "$$changed"; \
+		git --no-pager diff --stat -- api config internal charts docs; exit 1; \
+	fi
+
+.PHONY: verify-charts
+verify-charts: ## helm lint, kube-score and, where its schemas can be had, kubeconform.
+	hack/verify-charts.sh "$$($(TOOL) helm)" "$$($(TOOL) kustomize)" "$$($(TOOL) kube-score)" "$$($(TOOL) kubeconform)"
