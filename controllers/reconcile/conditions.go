@@ -5,6 +5,8 @@ import (
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/lucid-blockchain/lucid/api/v1alpha1"
 )
 
 // Condition type and reasons that every kind shares.
@@ -13,12 +15,10 @@ const (
 	// the object; it is absent otherwise.
 	ConditionPaused = "Paused"
 
-	// ReasonPaused is the reason of ConditionPaused.
-	ReasonPaused = "PausedByAnnotation"
 	// ReasonRetrying stands for any transient error.
 	ReasonRetrying = "Retrying"
 	// ReasonNotOwned says that a child's name is taken by somebody else's object.
-	ReasonNotOwned = "NotOwned"
+	ReasonNotOwned = v1alpha1.ReasonNotOwned
 )
 
 // maxMessage bounds a condition's message in bytes; the API server refuses more

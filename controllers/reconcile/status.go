@@ -9,24 +9,22 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/lucid-blockchain/lucid/api/v1alpha1"
 )
 
-// PausedAnnotation keeps the operator off an object: nothing it owns is
-// created, changed or removed while the value is anything but "false".
-const PausedAnnotation = "lucid-blockchain.org/paused"
-
-// Paused reports whether the object carries the pause annotation.
+// Paused reports whether the object's annotation keeps the operator off it:
+// nothing it owns is created, changed or removed then.
 func Paused(obj client.Object) bool {
-	value, ok := obj.GetAnnotations()[PausedAnnotation]
-	return ok && value != "false"
+	return obj.GetAnnotations()[v1alpha1.AnnotationPaused] == "true"
 }
 
 // SetPaused keeps ConditionPaused in step with the annotation and reports
 // whether the object is paused.
 func SetPaused(conditions Conditions, obj client.Object) bool {
 	if Paused(obj) {
-		conditions.True(ConditionPaused, ReasonPaused,
-			"the operator leaves this object alone while the annotation "+PausedAnnotation+" is set")
+		conditions.True(ConditionPaused, v1alpha1.ReasonPaused,
+			"the operator leaves this object alone while the annotation "+v1alpha1.AnnotationPaused+" is true")
 		return true
 	}
 	conditions.Remove(ConditionPaused)

@@ -1,0 +1,151 @@
+package lucidgateway
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/lucid-blockchain/lucid/api/v1alpha1"
+	"github.com/lucid-blockchain/lucid/controllers/lucidgateway/resources"
+)
+
+// report computes the whole status from the scope. It is the only place that
+// writes to it.
+func (s *scope) report() {
+	s.reportNumbers()
+	s.reportDatabase()
+	s.reportMigration()
+	s.reportAvailable()
+	s.reportSnapshot()
+	s.reportPolicies()
+	s.conditions.Summarise(v1alpha1.ConditionReady, v1alpha1.ReasonReady, "the gateway serves",
+		v1alpha1.ConditionDatabaseReady, v1alpha1.ConditionMigrated, v1alpha1.ConditionAvailable,
+		v1alpha1.ConditionSnapshotProgrammed)
+	// The spec counts as observed once nothing of it is left to be sent.
+	if s.childrenErr == nil && s.secretErr == nil && s.observedErr == nil && s.migrated {
+		s.gateway.Status.ObservedGeneration = s.gateway.Generation
+	}
+}
+
+func (s *scope) reportNumbers() {
+	status := &s.gateway.Status
+	status.Selector = resources.SelectorString(s.gateway.Name)
+	status.Replicas, status.ReadyReplicas = 0, 0
+	if s.deployment != nil {
+		status.Replicas = s.deployment.Status.Replicas
+		status.ReadyReplicas = s.deployment.Status.ReadyReplicas
+	}
+	if s.snapshot != nil {
+		status.SnapshotGeneration = s.snapshot.Progress.Generation
+	}
+	status.Endpoints = endpoints(s.gateway)
+}
+
+func endpoints(gateway *v1alpha1.LucidGateway) []v1alpha1.Endpoint {
+	var list []v1alpha1.Endpoint
+	for _, surface := range resources.EnabledSurfaces(gateway) {
+		list = append(list, v1alpha1.Endpoint{
+			Surface: surface.Name,
+			URL:     resources.EndpointURL(gateway, surface),
+		})
+	}
+	slices.SortFunc(list, func(a, b v1alpha1.Endpoint) int { return cmp.Compare(a.Surface, b.Surface) })
+	return list
+}
+
+func (s *scope) reportDatabase() {
+	s.conditions.FromError(v1alpha1.ConditionDatabaseReady, cmp.Or(s.secretErr, s.pingErr),
+		v1alpha1.ReasonReachable, "the database answers")
+}
+
+func (s *scope) reportMigration() {
+	switch {
+	case s.migrated:
+		s.conditions.True(v1alpha1.ConditionMigrated, v1alpha1.ReasonMigrated, "the database is up to date for this image")
+	case s.migrationErr != nil:
+		s.conditions.FromError(v1alpha1.ConditionMigrated, s.migrationErr, "", "")
+	default:
+		s.conditions.Unknown(v1alpha1.ConditionMigrated, v1alpha1.ReasonWaitingForDatabase, "the database is not known yet")
+	}
+}
+
+// reportAvailable tells whether enough pods serve. A child whose name is taken
+// comes first, since it is what the user has to act on.
+func (s *scope) reportAvailable() {
+	const condition = v1alpha1.ConditionAvailable
+	switch {
+	case s.childrenErr != nil:
+		s.conditions.FromError(condition, s.childrenErr, "", "")
+	case s.deployment == nil:
+		s.conditions.False(condition, v1alpha1.ReasonNoDeployment, "no pods yet")
+	default:
+		s.reportRollout(s.deployment)
+	}
+}
+
+func (s *scope) reportRollout(deployment *appsv1.Deployment) {
+	const condition = v1alpha1.ConditionAvailable
+	wanted := int32(1)
+	if deployment.Spec.Replicas != nil {
+		wanted = *deployment.Spec.Replicas
+	}
+	status := deployment.Status
+	text := fmt.Sprintf("%d of %d pods are ready", status.ReadyReplicas, wanted)
+	switch {
+	case available(deployment):
+		s.conditions.True(condition, v1alpha1.ReasonAvailable, text)
+	default:
+		s.conditions.False(condition, v1alpha1.ReasonUnavailable, text)
+	}
+}
+
+func available(deployment *appsv1.Deployment) bool {
+	for _, condition := range deployment.Status.Conditions {
+		if condition.Type == appsv1.DeploymentAvailable {
+			return condition.Status == corev1.ConditionTrue
+		}
+	}
+	return false
+}
+
+func (s *scope) reportSnapshot() {
+	const condition = v1alpha1.ConditionSnapshotProgrammed
+	switch state := s.snapshot; {
+	case state == nil:
+		s.conditions.FromError(condition, s.observedErr, "", "")
+	case state.Invalid != "":
+		s.conditions.False(condition, v1alpha1.ReasonInvalid, state.Invalid)
+	case state.Foreign:
+		s.conditions.FromError(condition, errForeignSnapshot(s.gateway.Name), "", "")
+	case !state.Published:
+		s.conditions.False(condition, v1alpha1.ReasonReconciling, "the snapshot is about to be written")
+	case state.Enforced():
+		s.conditions.True(condition, v1alpha1.ReasonProgrammed, state.Progress.String())
+	default:
+		s.conditions.False(condition, v1alpha1.ReasonReconciling, state.Progress.String())
+	}
+}
+
+// reportPolicies lets whoever owns the gateway find the policies on it (GEP-713).
+func (s *scope) reportPolicies() {
+	if s.snapshot == nil {
+		return
+	}
+	var names []string
+	for _, claim := range s.snapshot.Claims {
+		if claim.Accepted() {
+			names = append(names, claim.Policy.Name)
+		}
+	}
+	if len(names) == 0 {
+		s.conditions.Remove(v1alpha1.ConditionRateLimitPolicyAffected)
+		return
+	}
+	slices.Sort(names)
+	s.conditions.True(v1alpha1.ConditionRateLimitPolicyAffected, v1alpha1.ReasonAccepted,
+		"RateLimitPolicy "+strings.Join(slices.Compact(names), ", "))
+}

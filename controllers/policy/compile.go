@@ -1,0 +1,45 @@
+package policy
+
+import (
+	"github.com/lucid-blockchain/lucid/api/v1alpha1"
+	"github.com/lucid-blockchain/lucid/internal/snapshot"
+)
+
+// Compile returns the snapshot of a gateway under its policies, without a
+// generation, and the claims it was made from. The same objects give the same
+// content, in whatever order they come.
+func Compile(gateway *v1alpha1.LucidGateway, policies []v1alpha1.RateLimitPolicy) (*snapshot.Snapshot, []*Claim) {
+	claims := Resolve(gateway, policies)
+	doc := &snapshot.Snapshot{
+		Gateway:        gateway.Namespace + "/" + gateway.Name,
+		Surfaces:       []snapshot.Surface{},
+		Identity:       snapshot.Production,
+		CNPYUSDRate:    "1.00",
+		TrustedProxies: []string{},
+		RateLimits:     Limits(claims),
+	}
+	for _, surface := range gateway.Spec.Surfaces {
+		if surface.State != v1alpha1.SurfaceDisabled {
+			doc.Surfaces = append(doc.Surfaces, snapshot.Surface{Name: string(surface.Name), Host: string(surface.Host)})
+		}
+	}
+	if identity := gateway.Spec.Auth.Identity; identity != "" {
+		doc.Identity = snapshot.IdentityMode(identity)
+	}
+	if rate := gateway.Spec.Market.CNPYUSDRate; rate != "" {
+		doc.CNPYUSDRate = string(rate)
+	}
+	for _, proxy := range gateway.Spec.TrustedProxies {
+		doc.TrustedProxies = append(doc.TrustedProxies, string(proxy))
+	}
+	doc.Maintenance = maintenance(gateway)
+	return doc, claims
+}
+
+func maintenance(gateway *v1alpha1.LucidGateway) *snapshot.Maintenance {
+	spec := gateway.Spec.Maintenance
+	if spec == nil {
+		return nil
+	}
+	return &snapshot.Maintenance{Mode: string(spec.Mode), RetryAfterSeconds: int64(spec.RetryAfterSeconds)}
+}
