@@ -6,11 +6,13 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/gofiber/fiber/v2"
+	"github.com/valyala/fasthttp"
 
 	"github.com/lucid-blockchain/lucid/apiserver/live"
 	"github.com/lucid-blockchain/lucid/apiserver/middleware"
@@ -119,9 +121,25 @@ func (s *Server) application(endpoint Endpoint, metrics *middleware.Metrics) *fi
 		ErrorHandler:   chain.HandleError,
 	})
 	app.Server().CloseOnShutdown = true
+	app.Server().Handler = knownMethods(app, chain)
 	app.Use(chain.Handle)
 	endpoint.Surface.Register(app)
 	return app
+}
+
+// knownMethods answers a method that HTTP does not have in the surface's shape;
+// Fiber would do so in its own before any middleware.
+func knownMethods(app *fiber.App, chain *middleware.Chain) fasthttp.RequestHandler {
+	next := app.Server().Handler
+	return func(ctx *fasthttp.RequestCtx) {
+		if slices.Contains(fiber.DefaultMethods, string(ctx.Method())) {
+			next(ctx)
+			return
+		}
+		c := app.AcquireCtx(ctx)
+		defer app.ReleaseCtx(c)
+		_ = chain.HandleError(c, fiber.ErrMethodNotAllowed) // it renders, and never fails
+	}
 }
 
 // deliver puts a snapshot from the source in place.
