@@ -16,7 +16,7 @@ func (c *cluster) status(ctx context.Context) error {
 	if state == nil {
 		return fmt.Errorf("no cluster runs: start it with `make up`")
 	}
-	if state.Backend == backendNode && !state.Alive() {
+	if !state.Alive() {
 		return fmt.Errorf("the cluster has stopped: `make up` starts it anew, `make down` removes what it left")
 	}
 	fmt.Printf("backend     %s\nsupervisor  process %d\nnode        process %d\nlogs        %s\n",

@@ -54,6 +54,13 @@ func supervise(ctx context.Context) error {
 	report := node.InheritedReporter()
 	log := funcr.New(func(prefix, args string) { fmt.Fprintln(os.Stderr, time.Now().Format(time.RFC3339), prefix, args) }, funcr.Options{})
 	s := &supervisor{layout: layout, log: log}
+	if err := s.prepare(); err != nil {
+		report.Fail(err)
+		return err
+	}
+	if s.state.Backend == backendKind {
+		return s.superviseKind(ctx, report)
+	}
 	init, err := s.start(report)
 	if err != nil {
 		report.Fail(err)
@@ -78,29 +85,61 @@ type supervisor struct {
 	listeners map[string]net.Listener
 }
 
-// start takes the ports, writes the certificates that name them, and starts
-// the node's first process.
-func (s *supervisor) start(report *node.Reporter) (*exec.Cmd, error) {
+// prepare reads the state, enters this process into it and takes the ports.
+func (s *supervisor) prepare() error {
 	state, err := s.layout.ReadState()
-	if err != nil || state == nil {
-		return nil, errors.Join(err, errors.New("the supervisor was started without a state"))
+	if err != nil {
+		return err
+	}
+	if state == nil {
+		return errors.New("the supervisor was started without a state")
 	}
 	s.state = state
 	if state.Supervisor, err = node.Identify(os.Getpid()); err != nil {
-		return nil, err
+		return err
 	}
 	if err := s.listen(); err != nil {
+		return err
+	}
+	return s.layout.WriteState(state)
+}
+
+// start writes the certificates, which name the port of the API server, and
+// starts the node's first process.
+func (s *supervisor) start(report *node.Reporter) (*exec.Cmd, error) {
+	if err := node.WriteIdentities(s.layout, s.state.Ports["api"]); err != nil {
 		return nil, err
 	}
-	if err := node.WriteIdentities(s.layout, state.Ports["api"]); err != nil {
-		return nil, err
+	return node.StartInit(s.layout, s.state, report)
+}
+
+// superviseKind forwards the ports of a kind cluster, which runs by itself.
+func (s *supervisor) superviseKind(ctx context.Context, report *node.Reporter) error {
+	config, err := clientcmd.BuildConfigFromFlags("", s.layout.Kubeconfig())
+	if err != nil {
+		return fmt.Errorf("reading the cluster's kubeconfig: %w", err)
 	}
-	return node.StartInit(s.layout, state, report)
+	pods, err := forward.NewPods(rest.AddUserAgent(config, "lucid-cluster"))
+	if err != nil {
+		return err
+	}
+	report.Done()
+	group, ctx := errgroup.WithContext(ctx)
+	for _, t := range services {
+		to := forward.Fixed(fmt.Sprintf("%s/%s:%d", t.namespace, t.name, t.port))
+		group.Go(func() error { return forward.Serve(ctx, s.listeners[t.key], to, pods, s.log) })
+	}
+	return group.Wait()
 }
 
 func (s *supervisor) listen() error {
 	s.listeners, s.state.Ports = map[string]net.Listener{}, map[string]int{}
-	for _, target := range append([]service{{key: "api", port: apiPort}}, services...) {
+	targets := services
+	if s.state.Backend == backendNode {
+		// kind opens a port for its API server itself.
+		targets = append([]service{{key: "api", port: apiPort}}, services...)
+	}
+	for _, target := range targets {
 		l, err := forward.Listen(target.port)
 		if err != nil {
 			return err

@@ -33,6 +33,12 @@ func CNIPlugins() string {
 	return ""
 }
 
+// AuditPolicy is the policy of the API server's audit log, for clusters whose
+// API server is not started here.
+func AuditPolicy() ([]byte, error) {
+	return configFiles.ReadFile("config/audit-policy.yaml")
+}
+
 // writeConfig renders every configuration file into dir.
 func writeConfig(dir string, values configValues) error {
 	return fs.WalkDir(configFiles, "config", func(path string, entry fs.DirEntry, err error) error {

@@ -150,7 +150,8 @@ func ReplaceFile(path string, content []byte, mode os.FileMode) error {
 	return nil
 }
 
-// Alive tells whether the recorded cluster runs.
+// Alive tells whether the recorded cluster runs. Of kind only the supervisor
+// is ours.
 func (s *State) Alive() bool {
-	return s != nil && s.Boot == BootID() && s.Supervisor.Alive() && s.Init.Alive()
+	return s != nil && s.Boot == BootID() && s.Supervisor.Alive() && (s.Backend == "kind" || s.Init.Alive())
 }
