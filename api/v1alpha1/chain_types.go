@@ -258,7 +258,7 @@ type ChainSpec struct {
 
 	// launch is how the pool opens.
 	// +optional
-	// +default={}
+	// +default={"mode": "Manual"}
 	Launch Launch `json:"launch,omitzero"`
 
 	// network is the live chain after graduation.

@@ -1,0 +1,207 @@
+package v1alpha1_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	lucidv1 "github.com/lucid-blockchain/lucid/api/v1alpha1"
+	"github.com/lucid-blockchain/lucid/internal/kubetest"
+)
+
+const (
+	someUUID  = "550e8400-e29b-41d4-a716-446655441002"
+	otherUUID = "650e8400-e29b-41d4-a716-446655441002"
+)
+
+func newChain(namespace, name string) *lucidv1.Chain {
+	return &lucidv1.Chain{
+		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name},
+		Spec: lucidv1.ChainSpec{
+			GatewayRef: lucidv1.LocalObjectReference{Name: "main"},
+			ChainName:  "My DeFi Chain",
+			Token:      lucidv1.Token{Symbol: "MDFC"},
+		},
+	}
+}
+
+// expect wants err to be a refusal that says so, or none when says is empty.
+func expect(t *testing.T, err error, says, reason string) {
+	t.Helper()
+	switch {
+	case says == "" && err != nil:
+		t.Errorf("refused: %v\nalthough: %s", err, reason)
+	case says != "" && err == nil:
+		t.Errorf("accepted, want a refusal with %q\nbecause: %s", says, reason)
+	case says != "" && (!apierrors.IsInvalid(err) || !strings.Contains(err.Error(), says)):
+		t.Errorf("refused with: %v\nwant %q\nbecause: %s", err, says, reason)
+	}
+}
+
+func TestChainDefaults(t *testing.T) {
+	k := kubetest.Open(t)
+	chain := newChain(k.Namespace, "defaults")
+	if err := k.Client.Create(t.Context(), chain); err != nil {
+		t.Fatal(err)
+	}
+	s := chain.Spec
+	got := fmt.Sprint(s.Curve.Type, s.Curve.InitialCNPYReserve, s.Curve.Slope, *s.Curve.FeeBasisPoints, s.Graduation.ThresholdCNPY,
+		s.Launch.Mode, s.Launch.CreationFeeCNPY, s.Launch.CreatorInitialPurchaseCNPY, s.Network.Consensus,
+		s.Network.ValidatorMinStake, s.Network.Storage.Size.String(), s.DeletionPolicy)
+	want := fmt.Sprint(lucidv1.CurveConstantProduct, "10000", "0.00000001", 100, "50000",
+		lucidv1.LaunchManual, "100", "0", "nestbft", "1000", "1Gi", lucidv1.DeletionDelete)
+	if got != want {
+		t.Errorf("defaults:\n got %s\nwant %s (the seed's)", got, want)
+	}
+	if s.Token.TotalSupply != "" || s.Curve.InitialTokenSupply != "" {
+		t.Error("supplies depend on the template, so the ledger fills them in")
+	}
+}
+
+func TestChainRules(t *testing.T) {
+	k := kubetest.Open(t)
+	fee := func(n int32) *int32 { return &n }
+	at := &metav1.Time{Time: time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)}
+	cases := []struct {
+		reason string
+		mutate func(*lucidv1.Chain)
+		says   string // empty: accepted
+	}{
+		{"the least that makes a chain", func(*lucidv1.Chain) {}, ""},
+		{"Services are named after the object", func(c *lucidv1.Chain) { c.Name = strings.Repeat("a", 50) }, ""},
+		{"a longer name leaves no room for a suffix", func(c *lucidv1.Chain) { c.Name = strings.Repeat("a", 51) }, "at most 50 characters"},
+		{"a Service's name begins with a letter", func(c *lucidv1.Chain) { c.Name = "1st" }, "begins with a letter"},
+		{"a Service's name has no dots", func(c *lucidv1.Chain) { c.Name = "a.b" }, "DNS label"},
+		{"a chain lives in a gateway's ledger", func(c *lucidv1.Chain) { c.Spec.GatewayRef.Name = "" }, "gatewayRef"},
+
+		{"people see the name", func(c *lucidv1.Chain) { c.Spec.ChainName = "" }, "chainName"},
+		{"the seed's longest name", func(c *lucidv1.Chain) { c.Spec.ChainName = strings.Repeat("é", 100) }, ""},
+		{"longer than the seed allows", func(c *lucidv1.Chain) { c.Spec.ChainName = strings.Repeat("a", 101) }, "may not be more than 100"},
+		{"a line break in a name", func(c *lucidv1.Chain) { c.Spec.ChainName = "a\nb" }, "must not contain control characters"},
+		{"the seed's longest description", func(c *lucidv1.Chain) { c.Spec.Description = strings.Repeat("a", 5000) }, ""},
+		{"longer than the seed allows", func(c *lucidv1.Chain) { c.Spec.Description = strings.Repeat("a", 5001) }, "may not be more than 5000"},
+
+		{"an id is a UUID", func(c *lucidv1.Chain) { c.Spec.ID = someUUID }, ""},
+		{"one spelling of each id", func(c *lucidv1.Chain) { c.Spec.ID = strings.ToUpper(someUUID) }, "id must be a UUID"},
+		{"a template is named by its id", func(c *lucidv1.Chain) { c.Spec.TemplateID = someUUID }, ""},
+		{"36 characters are not enough", func(c *lucidv1.Chain) { c.Spec.TemplateID = strings.Repeat("x", 36) }, "templateID must be a UUID"},
+		{"a creator is a user", func(c *lucidv1.Chain) { c.Spec.CreatorID = someUUID }, ""},
+		{"and users have UUIDs", func(c *lucidv1.Chain) { c.Spec.CreatorID = strings.Repeat("x", 36) }, "creatorID must be a UUID"},
+
+		{"digits after the first letter", func(c *lucidv1.Chain) { c.Spec.Token.Symbol = "A1" }, ""},
+		{"a symbol is upper case", func(c *lucidv1.Chain) { c.Spec.Token.Symbol = "low" }, "symbol must be upper-case"},
+		{"a symbol begins with a letter", func(c *lucidv1.Chain) { c.Spec.Token.Symbol = "1A" }, "symbol must be upper-case"},
+		{"at most 20 characters", func(c *lucidv1.Chain) { c.Spec.Token.Symbol = strings.Repeat("A", 21) }, "may not be more than 20"},
+		{"the smallest supply", func(c *lucidv1.Chain) { c.Spec.Token.TotalSupply = "1000000" }, ""},
+		{"the largest supply", func(c *lucidv1.Chain) { c.Spec.Token.TotalSupply = "1000000000000" }, ""},
+		{"below the smallest", func(c *lucidv1.Chain) { c.Spec.Token.TotalSupply = "999999" }, "totalSupply must be"},
+		{"above the largest", func(c *lucidv1.Chain) { c.Spec.Token.TotalSupply = "1000000000001" }, "totalSupply must be"},
+		{"tokens are minted whole", func(c *lucidv1.Chain) { c.Spec.Token.TotalSupply = "1000000.5" }, "totalSupply must be"},
+
+		{"the other curve", func(c *lucidv1.Chain) { c.Spec.Curve.Type = lucidv1.CurveLinear }, ""},
+		{"no such curve", func(c *lucidv1.Chain) { c.Spec.Curve.Type = "Exponential" }, "supported values"},
+		{"the least reserve", func(c *lucidv1.Chain) { c.Spec.Curve.InitialCNPYReserve = "1000" }, ""},
+		{"a reserve with the finest fraction", func(c *lucidv1.Chain) { c.Spec.Curve.InitialCNPYReserve = "1000.000001" }, ""},
+		{"a reserve finer than the ledger's unit", func(c *lucidv1.Chain) { c.Spec.Curve.InitialCNPYReserve = "1000.0000001" }, "at most 6 decimals"},
+		{"just below the least reserve", func(c *lucidv1.Chain) { c.Spec.Curve.InitialCNPYReserve = "999.999999" }, "initialCNPYReserve must be"},
+		{"Kubernetes' suffixes are no amounts", func(c *lucidv1.Chain) { c.Spec.Curve.InitialCNPYReserve = "10k" }, "initialCNPYReserve must be"},
+		{"a float's exponent is no amount", func(c *lucidv1.Chain) { c.Spec.Curve.InitialCNPYReserve = "1e4" }, "initialCNPYReserve must be"},
+		{"the least that a curve sells", func(c *lucidv1.Chain) { c.Spec.Curve.InitialTokenSupply = "100000" }, ""},
+		{"fewer", func(c *lucidv1.Chain) { c.Spec.Curve.InitialTokenSupply = "99999" }, "initialTokenSupply must be"},
+		{"the flattest slope", func(c *lucidv1.Chain) { c.Spec.Curve.Slope = "0.000000001" }, ""},
+		{"flatter", func(c *lucidv1.Chain) { c.Spec.Curve.Slope = "0.000000000999" }, "slope must be"},
+		{"the finest fraction of a slope", func(c *lucidv1.Chain) { c.Spec.Curve.Slope = "0.000000001001" }, ""},
+		{"the steepest slope", func(c *lucidv1.Chain) { c.Spec.Curve.Slope = "1" }, ""},
+		{"steeper", func(c *lucidv1.Chain) { c.Spec.Curve.Slope = "1.1" }, "slope must be"},
+		{"no fee", func(c *lucidv1.Chain) { c.Spec.Curve.FeeBasisPoints = fee(0) }, ""},
+		{"the highest fee", func(c *lucidv1.Chain) { c.Spec.Curve.FeeBasisPoints = fee(1000) }, ""},
+		{"higher", func(c *lucidv1.Chain) { c.Spec.Curve.FeeBasisPoints = fee(1001) }, "less than or equal to 1000"},
+
+		{"the highest threshold", func(c *lucidv1.Chain) { c.Spec.Graduation.ThresholdCNPY = "10000000" }, ""},
+		{"higher", func(c *lucidv1.Chain) { c.Spec.Graduation.ThresholdCNPY = "10000000.000001" }, "thresholdCNPY must be"},
+		{"under the least", func(c *lucidv1.Chain) { c.Spec.Graduation.ThresholdCNPY = "5" }, "thresholdCNPY must be"},
+		{"a threshold just above the reserve", func(c *lucidv1.Chain) { c.Spec.Graduation.ThresholdCNPY = "10000.000001" }, ""},
+		{"a pool that opens closed", func(c *lucidv1.Chain) { c.Spec.Graduation.ThresholdCNPY = "10000" }, "must be greater than curve.initialCNPYReserve"},
+		{"the curve may sell the whole supply", func(c *lucidv1.Chain) {
+			c.Spec.Token.TotalSupply, c.Spec.Curve.InitialTokenSupply = "1000000", "1000000"
+		}, ""},
+		{"but no more", func(c *lucidv1.Chain) {
+			c.Spec.Token.TotalSupply, c.Spec.Curve.InitialTokenSupply = "1000000", "1000001"
+		}, "must not be greater than token.totalSupply"},
+
+		{"a launch by schedule", func(c *lucidv1.Chain) { c.Spec.Launch.Mode, c.Spec.Launch.Time = lucidv1.LaunchScheduled, at }, ""},
+		{"needs its time", func(c *lucidv1.Chain) { c.Spec.Launch.Mode = lucidv1.LaunchScheduled }, "time must be set for mode Scheduled"},
+		{"a time nobody would keep", func(c *lucidv1.Chain) { c.Spec.Launch.Mode, c.Spec.Launch.Time = lucidv1.LaunchImmediate, at }, "only for that"},
+		{"no such mode", func(c *lucidv1.Chain) { c.Spec.Launch.Mode = "Someday" }, "supported values"},
+		{"a free launch", func(c *lucidv1.Chain) { c.Spec.Launch.CreationFeeCNPY = "0" }, ""},
+		{"a negative fee", func(c *lucidv1.Chain) { c.Spec.Launch.CreationFeeCNPY = "-1" }, "creationFeeCNPY must be"},
+		{"a first purchase", func(c *lucidv1.Chain) { c.Spec.Launch.CreatorInitialPurchaseCNPY = "12.5" }, ""},
+		{"a first purchase that is no number", func(c *lucidv1.Chain) { c.Spec.Launch.CreatorInitialPurchaseCNPY = "all" }, "creatorInitialPurchaseCNPY must be"},
+
+		{"a label of the seeds", func(c *lucidv1.Chain) { c.Spec.Network.Consensus = "PoOT" }, ""},
+		{"a label with a space", func(c *lucidv1.Chain) { c.Spec.Network.Consensus = "a b" }, "consensus must be"},
+		{"the least stake", func(c *lucidv1.Chain) { c.Spec.Network.ValidatorMinStake = "100" }, ""},
+		{"less", func(c *lucidv1.Chain) { c.Spec.Network.ValidatorMinStake = "99.999999" }, "validatorMinStake must be"},
+		{"a small volume", func(c *lucidv1.Chain) { c.Spec.Network.Storage.Size = resource.MustParse("64Mi") }, ""},
+		{"too small to start", func(c *lucidv1.Chain) { c.Spec.Network.Storage.Size = resource.MustParse("63Mi") }, "size must be from"},
+		{"the ledger may stay", func(c *lucidv1.Chain) { c.Spec.DeletionPolicy = lucidv1.DeletionRetain }, ""},
+		{"no such policy", func(c *lucidv1.Chain) { c.Spec.DeletionPolicy = "Burn" }, "supported values"},
+	}
+	for i, tc := range cases {
+		chain := newChain(k.Namespace, fmt.Sprintf("rule-%d", i))
+		tc.mutate(chain)
+		expect(t, k.Client.Create(t.Context(), chain, client.DryRunAll), tc.says, tc.reason)
+	}
+}
+
+func TestChainTransitions(t *testing.T) {
+	k := kubetest.Open(t)
+	network := &lucidv1.NetworkStatus{ChainID: "a"}
+	cases := []struct {
+		reason string
+		before func(*lucidv1.Chain)
+		status lucidv1.ChainStatus
+		mutate func(*lucidv1.Chain)
+		says   string
+	}{
+		{"a chain lives in one ledger", nil, lucidv1.ChainStatus{}, func(c *lucidv1.Chain) { c.Spec.GatewayRef.Name = "other" }, "gatewayRef is immutable"},
+		{"the name is the identity", nil, lucidv1.ChainStatus{}, func(c *lucidv1.Chain) { c.Spec.ChainName = "Other" }, "chainName is immutable"},
+		{"the symbol too", nil, lucidv1.ChainStatus{}, func(c *lucidv1.Chain) { c.Spec.Token.Symbol = "OTHER" }, "symbol is immutable"},
+		{"an id can't be added", nil, lucidv1.ChainStatus{}, func(c *lucidv1.Chain) { c.Spec.ID = someUUID }, "id is immutable"},
+		{"an id can't be changed", func(c *lucidv1.Chain) { c.Spec.ID = someUUID }, lucidv1.ChainStatus{}, func(c *lucidv1.Chain) { c.Spec.ID = otherUUID }, "id is immutable"},
+		{"an id can't be removed", func(c *lucidv1.Chain) { c.Spec.ID = someUUID }, lucidv1.ChainStatus{}, func(c *lucidv1.Chain) { c.Spec.ID = "" }, "id is immutable"},
+		{"a template can't be added", nil, lucidv1.ChainStatus{}, func(c *lucidv1.Chain) { c.Spec.TemplateID = someUUID }, "templateID is immutable"},
+		{"a template can't be changed", func(c *lucidv1.Chain) { c.Spec.TemplateID = someUUID }, lucidv1.ChainStatus{}, func(c *lucidv1.Chain) { c.Spec.TemplateID = otherUUID }, "templateID is immutable"},
+		{"a creator can't be added", nil, lucidv1.ChainStatus{}, func(c *lucidv1.Chain) { c.Spec.CreatorID = someUUID }, "creatorID is immutable"},
+		{"a creator can't be changed", func(c *lucidv1.Chain) { c.Spec.CreatorID = someUUID }, lucidv1.ChainStatus{}, func(c *lucidv1.Chain) { c.Spec.CreatorID = otherUUID }, "creatorID is immutable"},
+		{"a draft's numbers may change", nil, lucidv1.ChainStatus{Status: lucidv1.ChainDraft}, func(c *lucidv1.Chain) { c.Spec.Graduation.ThresholdCNPY = "60000" }, ""},
+		{"before the first look as well", nil, lucidv1.ChainStatus{}, func(c *lucidv1.Chain) { c.Spec.Curve.Slope = "0.1" }, ""},
+		{"not those of a launched chain", nil, lucidv1.ChainStatus{Status: lucidv1.ChainVirtualActive}, func(c *lucidv1.Chain) { c.Spec.Graduation.ThresholdCNPY = "60000" }, "immutable once the chain has launched"},
+		{"nor its curve", nil, lucidv1.ChainStatus{Status: lucidv1.ChainVirtualActive}, func(c *lucidv1.Chain) { c.Spec.Curve.Slope = "0.1" }, "immutable once the chain has launched"},
+		{"nor its supply", nil, lucidv1.ChainStatus{Status: lucidv1.ChainGraduated}, func(c *lucidv1.Chain) { c.Spec.Token.TotalSupply = "2000000" }, "immutable once the chain has launched"},
+		{"a volume can be chosen until it is made", nil, lucidv1.ChainStatus{Status: lucidv1.ChainVirtualActive}, func(c *lucidv1.Chain) { c.Spec.Network.Storage.Size = resource.MustParse("2Gi") }, ""},
+		{"not afterwards", nil, lucidv1.ChainStatus{Status: lucidv1.ChainVirtualActive, Network: network}, func(c *lucidv1.Chain) { c.Spec.Network.Storage.Size = resource.MustParse("2Gi") }, "storage is immutable once the network has started"},
+		{"the policy of deletion may always change", nil, lucidv1.ChainStatus{Status: lucidv1.ChainGraduated, Network: network}, func(c *lucidv1.Chain) { c.Spec.DeletionPolicy = lucidv1.DeletionRetain }, ""},
+	}
+	for i, tc := range cases {
+		chain := newChain(k.Namespace, fmt.Sprintf("transition-%d", i))
+		if tc.before != nil {
+			tc.before(chain)
+		}
+		if err := k.Client.Create(t.Context(), chain); err != nil {
+			t.Fatal(err)
+		}
+		chain.Status = tc.status
+		if err := k.Client.Status().Update(t.Context(), chain); err != nil {
+			t.Fatal(err)
+		}
+		tc.mutate(chain)
+		expect(t, k.Client.Update(t.Context(), chain), tc.says, tc.reason)
+	}
+}
