@@ -1,0 +1,243 @@
+package httpx
+
+import (
+	"bytes"
+	"encoding/json"
+	"math"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/lucid-blockchain/lucid/internal/fault"
+	"github.com/lucid-blockchain/lucid/internal/money"
+)
+
+// Object is a JSON object being read. Each member is taken by name and type;
+// null stands for absent. What does not fit is remembered, so that Err reports
+// everything at once; the taken value is then zero or nil.
+type Object struct {
+	members map[string]json.RawMessage
+	order   []string // as written, so that reports are in the caller's order
+	taken   map[string]bool
+	wrong   []fault.Field
+}
+
+func newObject() *Object {
+	return &Object{members: map[string]json.RawMessage{}, taken: map[string]bool{}}
+}
+
+// member reads one name and its value.
+func (o *Object) member(decoder *json.Decoder) error {
+	token, err := decoder.Token()
+	if err != nil {
+		return err
+	}
+	name, ok := token.(string)
+	if !ok {
+		return errBrokenJSON()
+	}
+	var value json.RawMessage
+	if err := decoder.Decode(&value); err != nil {
+		return err
+	}
+	if _, twice := o.members[name]; twice {
+		o.Refuse(name, RuleOnce, "must be given once", nil)
+		return nil
+	}
+	o.members[name] = value
+	o.order = append(o.order, name)
+	return nil
+}
+
+// Refuse remembers that a member is wrong. A member is reported once, with the
+// first reason.
+func (o *Object) Refuse(name, rule, reason string, value any) {
+	if !o.refused(name) {
+		o.wrong = append(o.wrong, fault.Field{Name: name, Rule: rule, Reason: reason, Value: value})
+	}
+}
+
+func (o *Object) refused(name string) bool {
+	return slices.ContainsFunc(o.wrong, func(f fault.Field) bool { return f.Name == name })
+}
+
+// Has reports whether a member is there and not null.
+func (o *Object) Has(name string) bool {
+	value, ok := o.members[name]
+	return ok && !bytes.Equal(value, []byte("null"))
+}
+
+// take marks a member as known and returns its value if it has one.
+func (o *Object) take(name string) (json.RawMessage, bool) {
+	o.taken[name] = true
+	if !o.Has(name) {
+		return nil, false
+	}
+	return o.members[name], true
+}
+
+// Require refuses what is absent or null.
+func (o *Object) Require(names ...string) {
+	for _, name := range names {
+		if !o.Has(name) {
+			o.Refuse(name, RuleRequired, "is required", nil)
+		}
+	}
+}
+
+// Text takes a string; absent is nil.
+func (o *Object) Text(name string) *string {
+	value, ok := o.take(name)
+	if !ok {
+		return nil
+	}
+	var text string
+	if json.Unmarshal(value, &text) != nil {
+		o.Refuse(name, RuleType, "must be a string", nil)
+		return nil
+	}
+	return &text
+}
+
+// String is Text with "" for absent.
+func (o *Object) String(name string) string {
+	if text := o.Text(name); text != nil {
+		return *text
+	}
+	return ""
+}
+
+// OneOf takes a string out of a list.
+func (o *Object) OneOf(name string, allowed ...string) string {
+	text := o.Text(name)
+	if text == nil {
+		return ""
+	}
+	if !slices.Contains(allowed, *text) {
+		o.Refuse(name, RuleEnum, "must be "+alternatives(allowed), *text)
+		return ""
+	}
+	return *text
+}
+
+// UUID takes an id in the canonical form of 36 characters.
+func (o *Object) UUID(name string) *uuid.UUID {
+	text := o.Text(name)
+	if text == nil {
+		return nil
+	}
+	id, err := parseUUID(*text)
+	if err != nil {
+		o.Refuse(name, RuleUUID, "must be a valid UUID", *text)
+		return nil
+	}
+	return &id
+}
+
+// Time takes an RFC 3339 timestamp.
+func (o *Object) Time(name string) *time.Time {
+	text := o.Text(name)
+	if text == nil {
+		return nil
+	}
+	// The year keeps the time inside of what the database and JSON can hold once
+	// it is moved to UTC.
+	at, err := time.Parse(time.RFC3339Nano, *text)
+	if err != nil || at.UTC().Year() < 1 || at.UTC().Year() > 9999 {
+		o.Refuse(name, RuleDate, "must be an RFC 3339 timestamp such as 2024-01-15T10:30:00Z", *text)
+		return nil
+	}
+	at = at.UTC()
+	return &at
+}
+
+// Amount takes an exact amount, written as a number or as a string.
+func (o *Object) Amount(name string) *money.Amount {
+	return exact(o, name, money.Parse)
+}
+
+// Slope takes a curve's slope, written as a number or as a string.
+func (o *Object) Slope(name string) *money.Slope {
+	return exact(o, name, money.ParseSlope)
+}
+
+// exact keeps the caller's digits: no value passes through a float.
+func exact[T any](o *Object, name string, parse func(string) (T, error)) *T {
+	value, ok := o.take(name)
+	if !ok {
+		return nil
+	}
+	digits := string(value)
+	if value[0] == '"' {
+		if json.Unmarshal(value, &digits) != nil {
+			digits = ""
+		}
+	} else if !isNumber(value) {
+		o.Refuse(name, RuleType, "must be a number", nil)
+		return nil
+	}
+	parsed, err := parse(digits)
+	if err != nil {
+		o.Refuse(name, RuleFormat, err.Error(), nil)
+		return nil
+	}
+	return &parsed
+}
+
+func isNumber(value json.RawMessage) bool {
+	return value[0] == '-' || (value[0] >= '0' && value[0] <= '9')
+}
+
+// Int takes a whole number between lowest and highest.
+func (o *Object) Int(name string, lowest, highest int64) *int64 {
+	value, ok := o.take(name)
+	if !ok {
+		return nil
+	}
+	n, err := strconv.ParseInt(string(value), 10, 64)
+	if err != nil {
+		o.Refuse(name, RuleType, "must be an integer", nil)
+		return nil
+	}
+	if n < lowest || n > highest {
+		o.Refuse(name, RuleRange, between(lowest, highest), n)
+		return nil
+	}
+	return &n
+}
+
+// Err reports everything that is wrong, nil if nothing is: members that nobody
+// took are unknown. Further refusals of the same body, such as the domain's, are
+// merged in; where they name a member that is wrong already they add nothing.
+func (o *Object) Err(others ...error) error {
+	for _, name := range o.order {
+		if !o.taken[name] {
+			o.Refuse(name, RuleUnknown, "is not a known field", nil)
+		}
+	}
+	for _, other := range others {
+		refusal, ok := fault.As(other)
+		if other != nil && (!ok || refusal.Kind != fault.Invalid) {
+			return other
+		}
+		if other == nil {
+			continue
+		}
+		for _, f := range refusal.Fields {
+			o.Refuse(f.Name, f.Rule, f.Reason, f.Value)
+		}
+	}
+	if len(o.wrong) == 0 {
+		return nil
+	}
+	return fault.InvalidFields(o.wrong...)
+}
+
+func between(lowest, highest int64) string {
+	if highest == math.MaxInt64 {
+		return "must be greater than or equal to " + strconv.FormatInt(lowest, 10)
+	}
+	return "must be between " + strconv.FormatInt(lowest, 10) + " and " + strconv.FormatInt(highest, 10)
+}
