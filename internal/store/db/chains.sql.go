@@ -12,7 +12,7 @@ import (
 	"github.com/google/uuid"
 )
 
-const countChains = `-- name: CountChains :one
+const CountChains = `-- name: CountChains :one
 SELECT count(*) FROM chains
 WHERE ($1::text IS NULL OR status = $1)
   AND ($2::uuid IS NULL OR created_by = $2)
@@ -29,7 +29,7 @@ type CountChainsParams struct {
 }
 
 func (q *Queries) CountChains(ctx context.Context, arg CountChainsParams) (int64, error) {
-	row := q.db.QueryRow(ctx, countChains,
+	row := q.db.QueryRow(ctx, CountChains,
 		arg.Status,
 		arg.CreatedBy,
 		arg.TemplateID,
@@ -41,7 +41,7 @@ func (q *Queries) CountChains(ctx context.Context, arg CountChainsParams) (int64
 	return count, err
 }
 
-const countTemplates = `-- name: CountTemplates :one
+const CountTemplates = `-- name: CountTemplates :one
 SELECT count(*) FROM chain_templates
 WHERE ($1::text IS NULL OR template_category = $1)
   AND ($2::bool IS NULL OR is_active = $2)
@@ -53,51 +53,51 @@ type CountTemplatesParams struct {
 }
 
 func (q *Queries) CountTemplates(ctx context.Context, arg CountTemplatesParams) (int64, error) {
-	row := q.db.QueryRow(ctx, countTemplates, arg.Category, arg.IsActive)
+	row := q.db.QueryRow(ctx, CountTemplates, arg.Category, arg.IsActive)
 	var count int64
 	err := row.Scan(&count)
 	return count, err
 }
 
-const deleteChainWallets = `-- name: DeleteChainWallets :exec
+const DeleteChainWallets = `-- name: DeleteChainWallets :exec
 DELETE FROM wallets WHERE chain_id = $1::uuid
 `
 
 func (q *Queries) DeleteChainWallets(ctx context.Context, chainID uuid.UUID) error {
-	_, err := q.db.Exec(ctx, deleteChainWallets, chainID)
+	_, err := q.db.Exec(ctx, DeleteChainWallets, chainID)
 	return err
 }
 
-const deleteDraft = `-- name: DeleteDraft :execrows
+const DeleteDraft = `-- name: DeleteDraft :execrows
 DELETE FROM chains WHERE id = $1 AND status = 'draft'
 `
 
 func (q *Queries) DeleteDraft(ctx context.Context, id uuid.UUID) (int64, error) {
-	result, err := q.db.Exec(ctx, deleteDraft, id)
+	result, err := q.db.Exec(ctx, DeleteDraft, id)
 	if err != nil {
 		return 0, err
 	}
 	return result.RowsAffected(), nil
 }
 
-const deleteUnlaunched = `-- name: DeleteUnlaunched :execrows
+const DeleteUnlaunched = `-- name: DeleteUnlaunched :execrows
 DELETE FROM chains WHERE id = $1 AND status IN ('draft', 'pending_launch')
 `
 
 func (q *Queries) DeleteUnlaunched(ctx context.Context, id uuid.UUID) (int64, error) {
-	result, err := q.db.Exec(ctx, deleteUnlaunched, id)
+	result, err := q.db.Exec(ctx, DeleteUnlaunched, id)
 	if err != nil {
 		return 0, err
 	}
 	return result.RowsAffected(), nil
 }
 
-const getChain = `-- name: GetChain :one
+const GetChain = `-- name: GetChain :one
 SELECT id, chain_name, token_symbol, chain_description, template_id, consensus_mechanism, token_total_supply, graduation_threshold, creation_fee_cnpy, initial_cnpy_reserve, initial_token_supply, curve_type, bonding_curve_slope, fee_basis_points, validator_min_stake, creator_initial_purchase_cnpy, scheduled_launch_time, actual_launch_time, status, failure_reason, is_graduated, graduation_time, chain_id, genesis_hash, rpc_endpoint, created_by, origin, version, created_at, updated_at FROM chains WHERE id = $1
 `
 
 func (q *Queries) GetChain(ctx context.Context, id uuid.UUID) (Chain, error) {
-	row := q.db.QueryRow(ctx, getChain, id)
+	row := q.db.QueryRow(ctx, GetChain, id)
 	var i Chain
 	err := row.Scan(
 		&i.ID,
@@ -134,12 +134,12 @@ func (q *Queries) GetChain(ctx context.Context, id uuid.UUID) (Chain, error) {
 	return i, err
 }
 
-const getGraduation = `-- name: GetGraduation :one
+const GetGraduation = `-- name: GetGraduation :one
 SELECT chain_id, pool_id, closing_trade_id, cnpy_reserve, token_reserve, created_at FROM graduations WHERE chain_id = $1
 `
 
 func (q *Queries) GetGraduation(ctx context.Context, chainID uuid.UUID) (Graduation, error) {
-	row := q.db.QueryRow(ctx, getGraduation, chainID)
+	row := q.db.QueryRow(ctx, GetGraduation, chainID)
 	var i Graduation
 	err := row.Scan(
 		&i.ChainID,
@@ -152,12 +152,12 @@ func (q *Queries) GetGraduation(ctx context.Context, chainID uuid.UUID) (Graduat
 	return i, err
 }
 
-const getPoolOfChain = `-- name: GetPoolOfChain :one
+const GetPoolOfChain = `-- name: GetPoolOfChain :one
 SELECT id, chain_id, cnpy_reserve, token_reserve, trading, fee_basis_points, total_volume_cnpy, unique_traders, version, closed_at, created_at, updated_at FROM pools WHERE chain_id = $1
 `
 
 func (q *Queries) GetPoolOfChain(ctx context.Context, chainID uuid.UUID) (Pool, error) {
-	row := q.db.QueryRow(ctx, getPoolOfChain, chainID)
+	row := q.db.QueryRow(ctx, GetPoolOfChain, chainID)
 	var i Pool
 	err := row.Scan(
 		&i.ID,
@@ -176,12 +176,12 @@ func (q *Queries) GetPoolOfChain(ctx context.Context, chainID uuid.UUID) (Pool, 
 	return i, err
 }
 
-const getTemplate = `-- name: GetTemplate :one
+const GetTemplate = `-- name: GetTemplate :one
 SELECT id, template_name, template_description, template_category, supported_language, default_token_supply, documentation_url, example_chains, version, is_active, created_at, updated_at FROM chain_templates WHERE id = $1
 `
 
 func (q *Queries) GetTemplate(ctx context.Context, id uuid.UUID) (ChainTemplate, error) {
-	row := q.db.QueryRow(ctx, getTemplate, id)
+	row := q.db.QueryRow(ctx, GetTemplate, id)
 	var i ChainTemplate
 	err := row.Scan(
 		&i.ID,
@@ -200,12 +200,12 @@ func (q *Queries) GetTemplate(ctx context.Context, id uuid.UUID) (ChainTemplate,
 	return i, err
 }
 
-const getTemplates = `-- name: GetTemplates :many
+const GetTemplates = `-- name: GetTemplates :many
 SELECT id, template_name, template_description, template_category, supported_language, default_token_supply, documentation_url, example_chains, version, is_active, created_at, updated_at FROM chain_templates WHERE id = ANY($1::uuid[])
 `
 
 func (q *Queries) GetTemplates(ctx context.Context, ids []uuid.UUID) ([]ChainTemplate, error) {
-	rows, err := q.db.Query(ctx, getTemplates, ids)
+	rows, err := q.db.Query(ctx, GetTemplates, ids)
 	if err != nil {
 		return nil, err
 	}
@@ -237,7 +237,7 @@ func (q *Queries) GetTemplates(ctx context.Context, ids []uuid.UUID) ([]ChainTem
 	return items, nil
 }
 
-const insertChain = `-- name: InsertChain :one
+const InsertChain = `-- name: InsertChain :one
 INSERT INTO chains (
     id, chain_name, token_symbol, chain_description, template_id, consensus_mechanism,
     token_total_supply, graduation_threshold, creation_fee_cnpy, initial_cnpy_reserve, initial_token_supply,
@@ -271,7 +271,7 @@ type InsertChainParams struct {
 }
 
 func (q *Queries) InsertChain(ctx context.Context, arg InsertChainParams) (Chain, error) {
-	row := q.db.QueryRow(ctx, insertChain,
+	row := q.db.QueryRow(ctx, InsertChain,
 		arg.ID,
 		arg.ChainName,
 		arg.TokenSymbol,
@@ -329,7 +329,7 @@ func (q *Queries) InsertChain(ctx context.Context, arg InsertChainParams) (Chain
 	return i, err
 }
 
-const listChains = `-- name: ListChains :many
+const ListChains = `-- name: ListChains :many
 SELECT id, chain_name, token_symbol, chain_description, template_id, consensus_mechanism, token_total_supply, graduation_threshold, creation_fee_cnpy, initial_cnpy_reserve, initial_token_supply, curve_type, bonding_curve_slope, fee_basis_points, validator_min_stake, creator_initial_purchase_cnpy, scheduled_launch_time, actual_launch_time, status, failure_reason, is_graduated, graduation_time, chain_id, genesis_hash, rpc_endpoint, created_by, origin, version, created_at, updated_at FROM chains
 WHERE ($1::text IS NULL OR status = $1)
   AND ($2::uuid IS NULL OR created_by = $2)
@@ -351,7 +351,7 @@ type ListChainsParams struct {
 
 // Drafts made through the API are their creator's own; all else is public.
 func (q *Queries) ListChains(ctx context.Context, arg ListChainsParams) ([]Chain, error) {
-	rows, err := q.db.Query(ctx, listChains,
+	rows, err := q.db.Query(ctx, ListChains,
 		arg.Status,
 		arg.CreatedBy,
 		arg.TemplateID,
@@ -409,7 +409,7 @@ func (q *Queries) ListChains(ctx context.Context, arg ListChainsParams) ([]Chain
 	return items, nil
 }
 
-const listDueChains = `-- name: ListDueChains :many
+const ListDueChains = `-- name: ListDueChains :many
 SELECT id FROM chains
 WHERE status = 'pending_launch' AND scheduled_launch_time <= $1
 ORDER BY scheduled_launch_time, id
@@ -422,7 +422,7 @@ type ListDueChainsParams struct {
 }
 
 func (q *Queries) ListDueChains(ctx context.Context, arg ListDueChainsParams) ([]uuid.UUID, error) {
-	rows, err := q.db.Query(ctx, listDueChains, arg.ScheduledLaunchTime, arg.MaxRows)
+	rows, err := q.db.Query(ctx, ListDueChains, arg.ScheduledLaunchTime, arg.MaxRows)
 	if err != nil {
 		return nil, err
 	}
@@ -441,7 +441,7 @@ func (q *Queries) ListDueChains(ctx context.Context, arg ListDueChainsParams) ([
 	return items, nil
 }
 
-const listTemplates = `-- name: ListTemplates :many
+const ListTemplates = `-- name: ListTemplates :many
 SELECT id, template_name, template_description, template_category, supported_language, default_token_supply, documentation_url, example_chains, version, is_active, created_at, updated_at FROM chain_templates
 WHERE ($1::text IS NULL OR template_category = $1)
   AND ($2::bool IS NULL OR is_active = $2)
@@ -457,7 +457,7 @@ type ListTemplatesParams struct {
 }
 
 func (q *Queries) ListTemplates(ctx context.Context, arg ListTemplatesParams) ([]ChainTemplate, error) {
-	rows, err := q.db.Query(ctx, listTemplates,
+	rows, err := q.db.Query(ctx, ListTemplates,
 		arg.Category,
 		arg.IsActive,
 		arg.Skip,
@@ -494,7 +494,7 @@ func (q *Queries) ListTemplates(ctx context.Context, arg ListTemplatesParams) ([
 	return items, nil
 }
 
-const markChainFailed = `-- name: MarkChainFailed :one
+const MarkChainFailed = `-- name: MarkChainFailed :one
 UPDATE chains SET status = 'failed', failure_reason = $2, updated_at = now()
 WHERE id = $1 AND status NOT IN ('graduated', 'failed')
 RETURNING id, chain_name, token_symbol, chain_description, template_id, consensus_mechanism, token_total_supply, graduation_threshold, creation_fee_cnpy, initial_cnpy_reserve, initial_token_supply, curve_type, bonding_curve_slope, fee_basis_points, validator_min_stake, creator_initial_purchase_cnpy, scheduled_launch_time, actual_launch_time, status, failure_reason, is_graduated, graduation_time, chain_id, genesis_hash, rpc_endpoint, created_by, origin, version, created_at, updated_at
@@ -506,7 +506,7 @@ type MarkChainFailedParams struct {
 }
 
 func (q *Queries) MarkChainFailed(ctx context.Context, arg MarkChainFailedParams) (Chain, error) {
-	row := q.db.QueryRow(ctx, markChainFailed, arg.ID, arg.FailureReason)
+	row := q.db.QueryRow(ctx, MarkChainFailed, arg.ID, arg.FailureReason)
 	var i Chain
 	err := row.Scan(
 		&i.ID,
@@ -543,7 +543,7 @@ func (q *Queries) MarkChainFailed(ctx context.Context, arg MarkChainFailedParams
 	return i, err
 }
 
-const markChainGraduated = `-- name: MarkChainGraduated :one
+const MarkChainGraduated = `-- name: MarkChainGraduated :one
 UPDATE chains SET status = 'graduated', is_graduated = true, graduation_time = $2,
     chain_id = $3, genesis_hash = $4, rpc_endpoint = $5, failure_reason = '', updated_at = now()
 WHERE id = $1 AND status IN ('virtual_active', 'failed')
@@ -559,7 +559,7 @@ type MarkChainGraduatedParams struct {
 }
 
 func (q *Queries) MarkChainGraduated(ctx context.Context, arg MarkChainGraduatedParams) (Chain, error) {
-	row := q.db.QueryRow(ctx, markChainGraduated,
+	row := q.db.QueryRow(ctx, MarkChainGraduated,
 		arg.ID,
 		arg.GraduationTime,
 		arg.ChainID,
@@ -602,7 +602,7 @@ func (q *Queries) MarkChainGraduated(ctx context.Context, arg MarkChainGraduated
 	return i, err
 }
 
-const markChainLaunched = `-- name: MarkChainLaunched :one
+const MarkChainLaunched = `-- name: MarkChainLaunched :one
 UPDATE chains SET status = 'virtual_active', actual_launch_time = $2, failure_reason = '', updated_at = now()
 WHERE id = $1 AND status IN ('draft', 'pending_launch')
 RETURNING id, chain_name, token_symbol, chain_description, template_id, consensus_mechanism, token_total_supply, graduation_threshold, creation_fee_cnpy, initial_cnpy_reserve, initial_token_supply, curve_type, bonding_curve_slope, fee_basis_points, validator_min_stake, creator_initial_purchase_cnpy, scheduled_launch_time, actual_launch_time, status, failure_reason, is_graduated, graduation_time, chain_id, genesis_hash, rpc_endpoint, created_by, origin, version, created_at, updated_at
@@ -614,7 +614,7 @@ type MarkChainLaunchedParams struct {
 }
 
 func (q *Queries) MarkChainLaunched(ctx context.Context, arg MarkChainLaunchedParams) (Chain, error) {
-	row := q.db.QueryRow(ctx, markChainLaunched, arg.ID, arg.ActualLaunchTime)
+	row := q.db.QueryRow(ctx, MarkChainLaunched, arg.ID, arg.ActualLaunchTime)
 	var i Chain
 	err := row.Scan(
 		&i.ID,
@@ -651,7 +651,7 @@ func (q *Queries) MarkChainLaunched(ctx context.Context, arg MarkChainLaunchedPa
 	return i, err
 }
 
-const noteLaunchFailure = `-- name: NoteLaunchFailure :exec
+const NoteLaunchFailure = `-- name: NoteLaunchFailure :exec
 UPDATE chains SET failure_reason = $2, updated_at = now()
 WHERE id = $1 AND status = 'pending_launch' AND failure_reason <> $2
 `
@@ -662,11 +662,11 @@ type NoteLaunchFailureParams struct {
 }
 
 func (q *Queries) NoteLaunchFailure(ctx context.Context, arg NoteLaunchFailureParams) error {
-	_, err := q.db.Exec(ctx, noteLaunchFailure, arg.ID, arg.FailureReason)
+	_, err := q.db.Exec(ctx, NoteLaunchFailure, arg.ID, arg.FailureReason)
 	return err
 }
 
-const scheduleChain = `-- name: ScheduleChain :one
+const ScheduleChain = `-- name: ScheduleChain :one
 UPDATE chains SET status = 'pending_launch', scheduled_launch_time = $2, updated_at = now()
 WHERE id = $1 AND status IN ('draft', 'pending_launch')
 RETURNING id, chain_name, token_symbol, chain_description, template_id, consensus_mechanism, token_total_supply, graduation_threshold, creation_fee_cnpy, initial_cnpy_reserve, initial_token_supply, curve_type, bonding_curve_slope, fee_basis_points, validator_min_stake, creator_initial_purchase_cnpy, scheduled_launch_time, actual_launch_time, status, failure_reason, is_graduated, graduation_time, chain_id, genesis_hash, rpc_endpoint, created_by, origin, version, created_at, updated_at
@@ -678,7 +678,7 @@ type ScheduleChainParams struct {
 }
 
 func (q *Queries) ScheduleChain(ctx context.Context, arg ScheduleChainParams) (Chain, error) {
-	row := q.db.QueryRow(ctx, scheduleChain, arg.ID, arg.ScheduledLaunchTime)
+	row := q.db.QueryRow(ctx, ScheduleChain, arg.ID, arg.ScheduledLaunchTime)
 	var i Chain
 	err := row.Scan(
 		&i.ID,
@@ -715,7 +715,7 @@ func (q *Queries) ScheduleChain(ctx context.Context, arg ScheduleChainParams) (C
 	return i, err
 }
 
-const setChainEndpoint = `-- name: SetChainEndpoint :exec
+const SetChainEndpoint = `-- name: SetChainEndpoint :exec
 UPDATE chains SET rpc_endpoint = $2, updated_at = now() WHERE id = $1 AND status = 'graduated'
 `
 
@@ -725,11 +725,11 @@ type SetChainEndpointParams struct {
 }
 
 func (q *Queries) SetChainEndpoint(ctx context.Context, arg SetChainEndpointParams) error {
-	_, err := q.db.Exec(ctx, setChainEndpoint, arg.ID, arg.RpcEndpoint)
+	_, err := q.db.Exec(ctx, SetChainEndpoint, arg.ID, arg.RpcEndpoint)
 	return err
 }
 
-const updateChain = `-- name: UpdateChain :one
+const UpdateChain = `-- name: UpdateChain :one
 UPDATE chains SET
     chain_name = $2, token_symbol = $3, chain_description = $4, template_id = $5, consensus_mechanism = $6,
     token_total_supply = $7, graduation_threshold = $8, creation_fee_cnpy = $9, initial_cnpy_reserve = $10,
@@ -763,7 +763,7 @@ type UpdateChainParams struct {
 
 // UpdateChain rewrites what was declared of a chain that has not launched.
 func (q *Queries) UpdateChain(ctx context.Context, arg UpdateChainParams) (Chain, error) {
-	row := q.db.QueryRow(ctx, updateChain,
+	row := q.db.QueryRow(ctx, UpdateChain,
 		arg.ID,
 		arg.ChainName,
 		arg.TokenSymbol,

@@ -130,7 +130,11 @@ func (s *Server) prepare(ctx context.Context, parent string) error {
 	}
 	initdb := s.command(ctx, "initdb", "-D", s.data(), "-U", "postgres", "-A", "trust",
 		"-E", "UTF8", "--locale=C", "--no-sync")
-	if output, err := initdb.CombinedOutput(); err != nil {
+	output, err := initdb.CombinedOutput()
+	if errors.Is(err, os.ErrPermission) && s.account != nil {
+		return fmt.Errorf("the user that PostgreSQL runs as (%d) can't enter %s; name another folder: %w", s.account.Uid, dir, err)
+	}
+	if err != nil {
 		return fmt.Errorf("initdb: %w: %s", err, lastLines(output))
 	}
 	return nil
@@ -152,8 +156,10 @@ cd / && rm -rf "$1"`
 
 func (s *Server) startJanitor() error {
 	janitor := exec.Command("/bin/sh", "-c", janitorScript, "lucid-pg-janitor", s.dir)
-	// Its own process group: Ctrl-C at the terminal is for us, not for it.
-	janitor.SysProcAttr = &syscall.SysProcAttr{Credential: s.account, Setpgid: true}
+	// Its own process group: Ctrl-C at the terminal is for us, not for it. It
+	// runs as ourselves, since the server's user may not remove the directory
+	// from every parent.
+	janitor.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	janitor.Dir = "/"
 	line, err := janitor.StdinPipe()
 	if err != nil {

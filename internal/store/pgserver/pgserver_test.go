@@ -72,13 +72,36 @@ func TestServerHasItsSettingsAndLeavesNothing(t *testing.T) {
 }
 
 func TestDirIsWhereTheCallerSays(t *testing.T) {
-	parent := t.TempDir()
+	// Not t.TempDir(), which only its owner may enter: as root we start the
+	// server as somebody else.
+	parent, err := os.MkdirTemp("", "lucid-pgserver-test-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = os.RemoveAll(parent) }()
+	if err := os.Chmod(parent, 0o755); err != nil {
+		t.Fatal(err)
+	}
 	server := start(t, pgserver.Options{Dir: parent})
 	if filepath.Dir(server.SocketDir()) != parent {
 		t.Errorf("the server lives in %s, not under %s", server.SocketDir(), parent)
 	}
 	if err := server.Stop(); err != nil {
 		t.Error(err)
+	}
+}
+
+func TestFolderThatTheServerMayNotEnter(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root runs the server as somebody else")
+	}
+	closed := t.TempDir()
+	_, err := pgserver.Start(t.Context(), pgserver.Options{Dir: closed})
+	if err == nil || !strings.Contains(err.Error(), closed) || !strings.Contains(err.Error(), "can't enter") {
+		t.Errorf("the error must name the folder and what is wrong with it: %v", err)
+	}
+	if left, _ := os.ReadDir(closed); len(left) != 0 {
+		t.Errorf("a failed start left %v", left)
 	}
 }
 
