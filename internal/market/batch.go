@@ -116,9 +116,10 @@ func (r *reads) queueAccounts() {
 	queueRows(&r.batch, db.MarketAccounts, r.book.addAccount, r.book.accountIDs())
 }
 
-// queueKnown looks for what was stored before: by key where the user gave one,
-// by id where a lost connection left an attempt in doubt, or the caller chose
-// the id.
+// queueKnown looks for what was stored before: by id where the caller chose it
+// or a lost connection left an attempt in doubt, and by key where there is
+// reason to. Normally there is none: the unique index finds a key that comes
+// again when the trade is written, at no cost to all those that don't.
 func (r *reads) queueKnown(orders []*pending) {
 	var ids, users []uuid.UUID
 	var keys []string
@@ -126,7 +127,7 @@ func (r *reads) queueKnown(orders []*pending) {
 		if p.settling || p.givenID {
 			ids = append(ids, p.order.ID)
 		}
-		if p.order.IdempotencyKey != "" {
+		if p.lookUp {
 			users, keys = append(users, p.order.UserID), append(keys, p.order.IdempotencyKey)
 		}
 	}

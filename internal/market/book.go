@@ -78,6 +78,8 @@ type pending struct {
 	done  chan outcome // holds one, so that nobody waits for a caller who left
 
 	givenID bool // the caller chose the order's id and may come again with it
+	// lookUp says that the key has to be looked for before the order is decided.
+	lookUp bool
 	// settling says that an earlier attempt may have been stored.
 	settling bool
 }
@@ -105,6 +107,9 @@ func (b *book) decide(p *pending) (row db.Trade, replayed bool, err error) {
 	}
 	pool := b.pools[p.pool.poolID]
 	if err := b.open(pool, p.order); err != nil {
+		return db.Trade{}, false, err
+	}
+	if err := b.affordable(p); err != nil {
 		return db.Trade{}, false, err
 	}
 	fill, err := price(pool.priced(pool.fee), pool.state, p.order)
@@ -157,6 +162,19 @@ func (b *book) open(pool *poolState, o Order) error {
 		return errPaused
 	case !o.Deadline.IsZero() && b.at.After(o.Deadline):
 		return errDeadline
+	}
+	return nil
+}
+
+// affordable refuses a payment that the user can't make before the curve looks
+// at it: "you have 5" says more than "the pool does not have it" does.
+func (b *book) affordable(p *pending) error {
+	account, need := b.accounts[p.keys.userCNPY], p.order.CNPY
+	if p.order.Side == Sell {
+		account, need = b.accounts[p.keys.userToken], p.order.Tokens
+	}
+	if need != nil && account.balance < *need {
+		return overdrawn(account, *need)
 	}
 	return nil
 }

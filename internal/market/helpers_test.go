@@ -23,19 +23,19 @@ const unit = money.Unit
 
 // fixture is a database with a market that runs on it.
 type fixture struct {
-	t      *testing.T
+	t      testing.TB
 	store  *store.Store
 	market *market.Market
 }
 
-func newFixture(t *testing.T) *fixture {
+func newFixture(t testing.TB) *fixture {
 	t.Helper()
 	s := storetest.Open(t)
 	return &fixture{t: t, store: s, market: run(t, s, market.Options{})}
 }
 
 // run starts a market that stops with the test.
-func run(t *testing.T, s *store.Store, o market.Options) *market.Market {
+func run(t testing.TB, s *store.Store, o market.Options) *market.Market {
 	t.Helper()
 	m := market.New(s, o)
 	ctx, stop := context.WithCancel(context.Background())

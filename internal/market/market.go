@@ -55,7 +55,7 @@ type Market struct {
 	mu       sync.Mutex
 	listings map[uuid.UUID]*listing // by pool id and by chain id
 
-	expected int // orders in the last batch; of the sequencer alone
+	rhythm rhythm // of the sequencer alone
 }
 
 // New makes a market on a store.
@@ -73,7 +73,7 @@ func New(s *store.Store, o Options) *Market {
 		o.Now = time.Now
 	}
 	m := &Market{store: s, options: o, queue: make(chan *pending, o.QueueSize), listings: map[uuid.UUID]*listing{}}
-	m.metrics = newMetrics(o.Registerer, func() float64 { return float64(len(m.queue)) })
+	m.metrics = newMetrics(o.Registerer, func() float64 { return float64(m.Waiting()) })
 	return m
 }
 
@@ -152,6 +152,9 @@ func unavailable(message string) *fault.Fault {
 	f.RetryAfter = retryAfter
 	return f
 }
+
+// Waiting is how many orders wait for a batch.
+func (m *Market) Waiting() int { return len(m.queue) }
 
 // listing returns a pool's fixed terms, by its id or its chain's.
 func (m *Market) listing(ctx context.Context, id uuid.UUID) (*listing, error) {

@@ -3,6 +3,7 @@ package market
 import (
 	"context"
 	"errors"
+	"math"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -13,10 +14,11 @@ import (
 )
 
 const (
-	// gatherFor is how long a batch waits for as many orders as the one before
-	// it had: those who were just answered are about to ask again. Far less
-	// than a commit takes, and nothing when there is a single caller.
-	gatherFor = 200 * time.Microsecond
+	// A batch waits between these for callers who are about to ask again, and
+	// after it waited in vain the next few don't.
+	shortestWait  = 100 * time.Microsecond
+	longestWait   = 2 * time.Millisecond
+	skipAfterMiss = 16
 	// commitTimeout bounds a batch with all its retries.
 	commitTimeout = 10 * time.Second
 	// outageAttempts is how often a batch is tried on a database that does not
@@ -67,7 +69,7 @@ func (m *Market) drain() {
 	m.intake.Lock()
 	m.stopped = true
 	m.intake.Unlock()
-	m.expected = 0 // nobody else is coming
+	m.rhythm = rhythm{skip: math.MaxInt} // nobody else is coming
 	for {
 		select {
 		case p := <-m.queue:
@@ -78,32 +80,55 @@ func (m *Market) drain() {
 	}
 }
 
-// gather makes a batch of what waits, and of those who are on their way back.
+// gather makes a batch of what waits, and of those who are on their way back:
+// the callers just answered tend to ask again at once, and a batch of all costs
+// hardly more than a batch of half of them.
 func (m *Market) gather(first *pending) []*pending {
-	batch := take(nil, first)
-	var timeout <-chan time.Time
-	for waiting := true; waiting && len(batch) < m.options.BatchSize; {
-		select {
-		case p := <-m.queue:
-			batch = take(batch, p)
-			continue
-		default:
-		}
-		if len(batch) >= m.expected {
-			break
-		}
-		if timeout == nil {
-			timeout = time.After(gatherFor)
-		}
+	batch := m.takeWaiting(take(nil, first))
+	if len(batch) >= m.rhythm.expected || m.rhythm.skip > 0 {
+		m.rhythm.skip = max(0, m.rhythm.skip-1)
+		return batch
+	}
+	missing := m.rhythm.expected - len(batch)
+	timeout := time.After(m.rhythm.patience())
+	for len(batch) < min(m.rhythm.expected, m.options.BatchSize) {
 		select {
 		case p := <-m.queue:
 			batch = take(batch, p)
 		case <-timeout:
-			waiting = false
+			if m.rhythm.expected-len(batch) > missing/2 {
+				m.rhythm.skip = skipAfterMiss // they are not coming back
+			}
+			return batch
 		}
 	}
-	m.expected = len(batch)
+	return m.takeWaiting(batch)
+}
+
+// takeWaiting adds what is in the queue, without waiting.
+func (m *Market) takeWaiting(batch []*pending) []*pending {
+	for len(batch) < m.options.BatchSize {
+		select {
+		case p := <-m.queue:
+			batch = take(batch, p)
+		default:
+			return batch
+		}
+	}
 	return batch
+}
+
+// rhythm is what the sequencer remembers from one batch to the next.
+type rhythm struct {
+	expected int           // orders that the next batch may hope for
+	took     time.Duration // what the last commit took
+	skip     int           // batches not to wait for
+}
+
+// patience is a fraction of what a commit takes, so that waiting in vain costs
+// little and waiting with success, which halves the commits, pays.
+func (r rhythm) patience() time.Duration {
+	return min(max(r.took/4, shortestWait), longestWait)
 }
 
 // take adds an order unless its caller has left.
@@ -127,15 +152,17 @@ func (m *Market) commit(batch []*pending) {
 		begun := time.Now()
 		outcomes, err := m.attempt(ctx, batch)
 		if err == nil {
-			m.metrics.committed(len(batch), time.Since(begun))
+			took := time.Since(begun)
+			m.metrics.committed(len(batch), took)
+			m.rhythm.took, m.rhythm.expected = took, len(batch)+len(m.queue)
 			m.deliver(batch, outcomes)
 			return
 		}
 		if errors.Is(err, store.ErrAmbiguous) {
 			settling = true
-			settle(batch)
 		}
-		if reason := retryable(err, attempt, settling); reason != "" && pause(ctx) == nil {
+		lookFirst(batch, settling)
+		if reason := retryable(err, attempt, settling); reason != "" && pause(ctx, reason) == nil {
 			m.metrics.retries.WithLabelValues(reason).Inc()
 			continue
 		}
@@ -159,7 +186,12 @@ func retryable(err error, attempt int, settling bool) string {
 	return ""
 }
 
-func pause(ctx context.Context) error {
+// pause lets an outage pass. A conflict is over already: it is a key that came
+// again, which the next attempt looks for first.
+func pause(ctx context.Context, reason string) error {
+	if reason == "conflict" {
+		return ctx.Err()
+	}
 	select {
 	case <-ctx.Done():
 		return ctx.Err()
@@ -168,10 +200,12 @@ func pause(ctx context.Context) error {
 	}
 }
 
-// settle makes the next attempt look first for what this one may have stored.
-func settle(batch []*pending) {
+// lookFirst makes the next attempt look for what is stored already: keys that
+// were used, and what this attempt may have stored.
+func lookFirst(batch []*pending, settling bool) {
 	for _, p := range batch {
-		p.settling = true
+		p.lookUp = p.order.IdempotencyKey != ""
+		p.settling = p.settling || settling
 	}
 }
 
@@ -185,9 +219,27 @@ func (m *Market) attempt(ctx context.Context, batch []*pending) ([]outcome, erro
 			return err
 		}
 		outcomes = b.decideAll(batch)
+		if unsure(batch, outcomes) {
+			if b, err = read(ctx, tx, batch, m.options.Now()); err != nil {
+				return err
+			}
+			outcomes = b.decideAll(batch)
+		}
 		return write(ctx, tx, b)
 	})
 	return outcomes, err
+}
+
+// unsure reports that an order was refused which may have been filled before:
+// its first answer then stands, though the money is spent and the deadline past.
+func unsure(batch []*pending, outcomes []outcome) bool {
+	found := false
+	for i, p := range batch {
+		if outcomes[i].err != nil && p.order.IdempotencyKey != "" && !p.lookUp {
+			p.lookUp, found = true, true
+		}
+	}
+	return found
 }
 
 func (b *book) decideAll(batch []*pending) []outcome {

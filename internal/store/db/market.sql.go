@@ -530,9 +530,10 @@ func (q *Queries) MarketTradesByID(ctx context.Context, ids []uuid.UUID) ([]Trad
 }
 
 const MarketTradesByKey = `-- name: MarketTradesByKey :many
-SELECT t.id, t.pool_id, t.seq, t.user_id, t.side, t.cnpy_amount, t.token_amount, t.fee_cnpy, t.cnpy_reserve_after, t.token_reserve_after, t.idempotency_key, t.request_hash, t.created_at FROM trades t
-JOIN (SELECT unnest($1::uuid[]) AS user_id, unnest($2::text[]) AS key) k
-  ON t.user_id = k.user_id AND t.idempotency_key = k.key
+SELECT t.id, t.pool_id, t.seq, t.user_id, t.side, t.cnpy_amount, t.token_amount, t.fee_cnpy, t.cnpy_reserve_after, t.token_reserve_after, t.idempotency_key, t.request_hash, t.created_at FROM (SELECT unnest($1::uuid[]) AS user_id, unnest($2::text[]) AS key) k
+CROSS JOIN LATERAL (
+    SELECT id, pool_id, seq, user_id, side, cnpy_amount, token_amount, fee_cnpy, cnpy_reserve_after, token_reserve_after, idempotency_key, request_hash, created_at FROM trades x WHERE x.user_id = k.user_id AND x.idempotency_key = k.key LIMIT 1
+) t
 `
 
 type MarketTradesByKeyParams struct {
@@ -540,6 +541,8 @@ type MarketTradesByKeyParams struct {
 	Keys  []string
 }
 
+// LIMIT and LATERAL hold the planner to one look into the unique index per key,
+// however young the table's statistics are.
 func (q *Queries) MarketTradesByKey(ctx context.Context, arg MarketTradesByKeyParams) ([]Trade, error) {
 	rows, err := q.db.Query(ctx, MarketTradesByKey, arg.Users, arg.Keys)
 	if err != nil {

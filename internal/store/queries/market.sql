@@ -12,10 +12,13 @@ SELECT id, balance, version FROM accounts WHERE id = ANY(sqlc.arg(ids)::uuid[]);
 -- name: MarketTradesByID :many
 SELECT * FROM trades WHERE id = ANY(sqlc.arg(ids)::uuid[]);
 
+-- LIMIT and LATERAL hold the planner to one look into the unique index per key,
+-- however young the table's statistics are.
 -- name: MarketTradesByKey :many
-SELECT t.* FROM trades t
-JOIN (SELECT unnest(sqlc.arg(users)::uuid[]) AS user_id, unnest(sqlc.arg(keys)::text[]) AS key) k
-  ON t.user_id = k.user_id AND t.idempotency_key = k.key;
+SELECT t.* FROM (SELECT unnest(sqlc.arg(users)::uuid[]) AS user_id, unnest(sqlc.arg(keys)::text[]) AS key) k
+CROSS JOIN LATERAL (
+    SELECT * FROM trades x WHERE x.user_id = k.user_id AND x.idempotency_key = k.key LIMIT 1
+) t;
 
 -- The version fences a writer that decided on an older state: its row is then
 -- missing from the count. A paused or enabled pool is left as it is.
