@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"time"
@@ -140,6 +141,10 @@ func (a *agent) runtime(ctx context.Context) error {
 	for _, archive := range archives {
 		if err := ImportImage(ctx, ContainerdSocket, archive); err != nil {
 			return err
+		}
+		// It is in containerd's store now, which is as large again.
+		if err := os.Remove(archive); err != nil {
+			return fmt.Errorf("removing the archive of an image: %w", err)
 		}
 	}
 	a.report.Say("containerd runs and has %d images", len(archives))

@@ -50,6 +50,8 @@ func controllerManager() daemon {
 		"--service-account-private-key-file="+identity("service-accounts.key"), "--root-ca-file="+identity("ca.crt"),
 		"--cluster-signing-cert-file="+identity("ca.crt"), "--cluster-signing-key-file="+identity("ca.key"),
 		"--use-service-account-credentials",
+		// A claim whose binding collides with another write waits for a round.
+		"--pvclaimbinder-sync-period=2s",
 		"--allocate-node-cidrs", "--cluster-cidr="+PodRange, "--service-cluster-ip-range="+Services,
 	)}
 }

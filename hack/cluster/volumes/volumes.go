@@ -19,6 +19,7 @@ import (
 	"k8s.io/client-go/informers"
 	"k8s.io/client-go/kubernetes"
 	corelisters "k8s.io/client-go/listers/core/v1"
+	storagelisters "k8s.io/client-go/listers/storage/v1"
 	"k8s.io/client-go/tools/cache"
 	"k8s.io/client-go/util/workqueue"
 )
@@ -26,10 +27,8 @@ import (
 // Provisioner is the name the StorageClass calls this controller by.
 const Provisioner = "lucid-blockchain.org/node-folder"
 
-const (
-	claimAnnotation  = "volume.kubernetes.io/storage-provisioner"
-	volumeAnnotation = "pv.kubernetes.io/provisioned-by"
-)
+// volumeAnnotation tells Kubernetes and us whose a volume is.
+const volumeAnnotation = "pv.kubernetes.io/provisioned-by"
 
 // Controller provisions volumes.
 type Controller struct {
@@ -40,6 +39,7 @@ type Controller struct {
 	log           logr.Logger
 	claims        corelisters.PersistentVolumeClaimLister
 	volumes       corelisters.PersistentVolumeLister
+	classes       storagelisters.StorageClassLister
 	queue         workqueue.TypedRateLimitingInterface[string]
 }
 
@@ -58,15 +58,19 @@ func (c *Controller) Run(ctx context.Context) error {
 	factory := informers.NewSharedInformerFactory(c.client, 0)
 	core := factory.Core().V1()
 	c.claims, c.volumes = core.PersistentVolumeClaims().Lister(), core.PersistentVolumes().Lister()
+	classes := factory.Storage().V1().StorageClasses()
+	c.classes = classes.Lister()
 	c.queue = workqueue.NewTypedRateLimitingQueue(workqueue.NewTypedItemExponentialFailureRateLimiter[string](100*time.Millisecond, 10*time.Second))
 	wake := cache.ResourceEventHandlerFuncs{
 		AddFunc:    func(any) { c.queue.Add(pass) },
 		UpdateFunc: func(any, any) { c.queue.Add(pass) },
 		DeleteFunc: func(any) { c.queue.Add(pass) },
 	}
-	for _, informer := range []cache.SharedIndexInformer{core.PersistentVolumeClaims().Informer(), core.PersistentVolumes().Informer()} {
+	for _, informer := range []cache.SharedIndexInformer{
+		core.PersistentVolumeClaims().Informer(), core.PersistentVolumes().Informer(), classes.Informer(),
+	} {
 		if _, err := informer.AddEventHandler(wake); err != nil {
-			return fmt.Errorf("watching claims and volumes: %w", err)
+			return fmt.Errorf("watching claims, volumes and classes: %w", err)
 		}
 	}
 	factory.Start(ctx.Done())
@@ -106,7 +110,7 @@ func (c *Controller) reconcile(ctx context.Context) error {
 	}
 	var failed error
 	for _, claim := range claims {
-		if waits(claim) {
+		if c.waits(claim) {
 			failed = errors.Join(failed, c.provision(ctx, claim))
 		}
 	}
@@ -118,11 +122,15 @@ func (c *Controller) reconcile(ctx context.Context) error {
 	return failed
 }
 
-// waits tells whether a claim is ours to serve: Kubernetes puts the name of
-// the provisioner on it.
-func waits(claim *corev1.PersistentVolumeClaim) bool {
-	return claim.Annotations[claimAnnotation] == Provisioner && claim.Spec.VolumeName == "" &&
-		claim.Status.Phase != corev1.ClaimBound && claim.DeletionTimestamp == nil
+// waits tells whether a claim is ours to serve: its class names us. Kubernetes
+// also puts our name on the claim, but up to fifteen seconds later when its own
+// writes collide.
+func (c *Controller) waits(claim *corev1.PersistentVolumeClaim) bool {
+	if claim.Spec.VolumeName != "" || claim.DeletionTimestamp != nil || claim.Spec.StorageClassName == nil {
+		return false
+	}
+	class, err := c.classes.Get(*claim.Spec.StorageClassName)
+	return err == nil && class.Provisioner == Provisioner
 }
 
 func released(volume *corev1.PersistentVolume) bool {
@@ -156,17 +164,13 @@ func (c *Controller) provision(ctx context.Context, claim *corev1.PersistentVolu
 func (c *Controller) volumeFor(claim *corev1.PersistentVolumeClaim) *corev1.PersistentVolume {
 	name := "pvc-" + string(claim.UID)
 	kind := corev1.HostPathDirectory
-	class := ""
-	if claim.Spec.StorageClassName != nil {
-		class = *claim.Spec.StorageClassName
-	}
 	return &corev1.PersistentVolume{
 		ObjectMeta: metav1.ObjectMeta{Name: name, Annotations: map[string]string{volumeAnnotation: Provisioner}},
 		Spec: corev1.PersistentVolumeSpec{
 			Capacity:                      claim.Spec.Resources.Requests.DeepCopy(),
 			AccessModes:                   claim.Spec.AccessModes,
 			PersistentVolumeReclaimPolicy: corev1.PersistentVolumeReclaimDelete,
-			StorageClassName:              class,
+			StorageClassName:              *claim.Spec.StorageClassName,
 			ClaimRef: &corev1.ObjectReference{
 				APIVersion: "v1", Kind: "PersistentVolumeClaim",
 				Namespace: claim.Namespace, Name: claim.Name, UID: claim.UID, ResourceVersion: claim.ResourceVersion,

@@ -9,15 +9,17 @@ import (
 
 	"github.com/go-logr/logr"
 	corev1 "k8s.io/api/core/v1"
+	storagev1 "k8s.io/api/storage/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes/fake"
+	storagelisters "k8s.io/client-go/listers/storage/v1"
+	"k8s.io/client-go/tools/cache"
 )
 
-func claim(uid, provisioner string) *corev1.PersistentVolumeClaim {
-	class := "standard"
+func claim(class string) *corev1.PersistentVolumeClaim {
 	return &corev1.PersistentVolumeClaim{
-		ObjectMeta: metav1.ObjectMeta{Namespace: "lucid", Name: "data-" + uid, UID: "u-1", Annotations: map[string]string{claimAnnotation: provisioner}},
+		ObjectMeta: metav1.ObjectMeta{Namespace: "lucid", Name: "data", UID: "u-1"},
 		Spec: corev1.PersistentVolumeClaimSpec{
 			StorageClassName: &class,
 			AccessModes:      []corev1.PersistentVolumeAccessMode{corev1.ReadWriteOnce},
@@ -26,21 +28,35 @@ func claim(uid, provisioner string) *corev1.PersistentVolumeClaim {
 	}
 }
 
-func TestWhichClaimsAndVolumesAreOurs(t *testing.T) {
-	bound, foreign, going := claim("a", Provisioner), claim("a", "example.org/other"), claim("a", Provisioner)
+func class(name, provisioner string) *storagev1.StorageClass {
+	return &storagev1.StorageClass{ObjectMeta: metav1.ObjectMeta{Name: name}, Provisioner: provisioner}
+}
+
+func TestWhichClaimsAreOurs(t *testing.T) {
+	indexer := cache.NewIndexer(cache.MetaNamespaceKeyFunc, cache.Indexers{})
+	for _, known := range []*storagev1.StorageClass{class("standard", Provisioner), class("other", "example.org/other")} {
+		if err := indexer.Add(known); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c := &Controller{classes: storagelisters.NewStorageClassLister(indexer)}
+	bound, going, unset := claim("standard"), claim("standard"), claim("standard")
 	bound.Spec.VolumeName = "pv"
 	going.DeletionTimestamp = &metav1.Time{Time: time.Now()}
-	for reason, c := range map[string]struct {
+	unset.Spec.StorageClassName = nil
+	for reason, tt := range map[string]struct {
 		claim *corev1.PersistentVolumeClaim
 		want  bool
 	}{
-		"a claim that names us waits":                {claim("a", Provisioner), true},
-		"a claim that has a volume does not":         {bound, false},
-		"a claim of another provisioner is not ours": {foreign, false},
-		"a claim on its way out gets nothing more":   {going, false},
+		"a claim of our class waits":                    {claim("standard"), true},
+		"a claim of another's class is not ours":        {claim("other"), false},
+		"a claim of a class that is not there waits on": {claim("absent"), false},
+		"a claim that has a volume does not wait":       {bound, false},
+		"a claim on its way out gets nothing more":      {going, false},
+		"a claim without a class is served by hand":     {unset, false},
 	} {
-		if waits(c.claim) != c.want {
-			t.Errorf("%s: got %v", reason, !c.want)
+		if c.waits(tt.claim) != tt.want {
+			t.Errorf("%s: got %v", reason, !tt.want)
 		}
 	}
 }
@@ -48,7 +64,7 @@ func TestWhichClaimsAndVolumesAreOurs(t *testing.T) {
 // TestLifeOfAVolume follows a claim through the controller as it runs.
 func TestLifeOfAVolume(t *testing.T) {
 	machine := t.TempDir()
-	client := fake.NewClientset(claim("a", Provisioner))
+	client := fake.NewClientset(claim("standard"), class("standard", Provisioner))
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- New(client, machine, "/node", logr.Discard()).Run(ctx) }()
@@ -71,7 +87,7 @@ func TestLifeOfAVolume(t *testing.T) {
 	if _, err := volumes.UpdateStatus(ctx, volume, metav1.UpdateOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	if err := client.CoreV1().PersistentVolumeClaims("lucid").Delete(ctx, "data-a", metav1.DeleteOptions{}); err != nil {
+	if err := client.CoreV1().PersistentVolumeClaims("lucid").Delete(ctx, "data", metav1.DeleteOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	eventually(t, "a released volume goes, its folder first", func() error {
@@ -85,7 +101,7 @@ func TestLifeOfAVolume(t *testing.T) {
 }
 
 func TestVolumesToKeepAreKept(t *testing.T) {
-	volume := New(nil, "", "/node", logr.Discard()).volumeFor(claim("a", Provisioner))
+	volume := New(nil, "", "/node", logr.Discard()).volumeFor(claim("standard"))
 	volume.Status.Phase = corev1.VolumeReleased
 	if !released(volume) {
 		t.Error("a released volume is removed")
