@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/go-logr/logr"
 	"github.com/google/uuid"
 
 	"github.com/lucid-blockchain/lucid/internal/curve"
@@ -107,12 +108,35 @@ func (s *Service) LaunchDue(ctx context.Context) (int, error) {
 	return launched, errors.Join(failures...)
 }
 
+// RunDue calls LaunchDue every so often until ctx ends, which is the only reason
+// for it to return. Several pods may do so: of two that launch one chain, one
+// does it.
+func (s *Service) RunDue(ctx context.Context, every time.Duration, log logr.Logger) error {
+	ticker := time.NewTicker(every)
+	defer ticker.Stop()
+	for {
+		launched, err := s.LaunchDue(ctx)
+		if err != nil && ctx.Err() == nil {
+			log.Error(err, "due launches were not all done")
+		}
+		if launched > 0 {
+			log.Info("launched the chains that were due", "chains", launched)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-ticker.C:
+		}
+	}
+}
+
 // noteFailure keeps a refusal on the chain's row and passes on all else.
 func (s *Service) noteFailure(ctx context.Context, id uuid.UUID, cause error) error {
 	refusal, ok := fault.As(cause)
 	if !ok {
 		return fmt.Errorf("launch chain %s: %w", id, cause)
 	}
+	// Where another pod was faster this finds no pending row and writes nothing.
 	err := s.Store.Queries().NoteLaunchFailure(ctx, db.NoteLaunchFailureParams{ID: id, FailureReason: refusal.Message})
 	if err != nil {
 		return fmt.Errorf("note why chain %s can't launch: %w", id, err)

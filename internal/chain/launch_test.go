@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-logr/logr"
 	"github.com/google/uuid"
 
 	"github.com/lucid-blockchain/lucid/internal/chain"
@@ -135,6 +136,38 @@ func TestScheduledLaunch(t *testing.T) {
 		}
 		w.clean()
 	})
+}
+
+func TestRunDueLaunchesByItself(t *testing.T) {
+	w := newWorld(t, storetest.Open(t))
+	creator := w.user(1_000 * money.Unit)
+	d := w.draft("By itself", creator)
+	at := w.clock.Add(time.Hour)
+	if _, err := w.chains.Launch(t.Context(), d.ID, creator, &at); err != nil {
+		t.Fatal(err)
+	}
+	w.clock = at
+	ctx, cancel := context.WithCancel(t.Context())
+	var group sync.WaitGroup
+	for range 2 { // as two pods do
+		group.Go(func() {
+			if err := w.chains.RunDue(ctx, 5*time.Millisecond, logr.Discard()); err != nil {
+				t.Errorf("it ends without an error when it is told to: %v", err)
+			}
+		})
+	}
+	for deadline := time.Now().Add(10 * time.Second); w.get(d.ID).Status != chain.VirtualActive; {
+		if time.Now().After(deadline) {
+			t.Fatal("not launched within 10 s")
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+	cancel()
+	group.Wait()
+	if events := w.events(d.ID); !slices.Equal(events, []string{"chain.created", "chain.launched", "chain.launched"}) {
+		t.Errorf("scheduled once and launched once: %v", events)
+	}
+	w.clean()
 }
 
 // However many launch one chain, it launches once and costs one fee.

@@ -43,6 +43,7 @@ func (s *Service) Create(ctx context.Context, spec Spec) (Chain, error) {
 // a draft, or rewrites what has not launched. It is idempotent, and costs one
 // read when nothing changed. A launched chain can't be redefined: that is an
 // Unprocessable fault that names the fields, with the chain as it is beside it.
+// One that was deleted through the API a moment ago is a Conflict.
 func (s *Service) Declare(ctx context.Context, id uuid.UUID, spec Spec) (Chain, error) {
 	if spec.CreatedBy == uuid.Nil {
 		spec.CreatedBy = identity.PlatformUserID
@@ -114,6 +115,9 @@ func (s *Service) insert(ctx context.Context, id uuid.UUID, spec Spec, origin Or
 	}
 	var row db.Chain
 	err = s.Store.InTx(ctx, func(ctx context.Context, q *db.Queries) error {
+		if err := refuseDeleted(ctx, q, id); err != nil {
+			return err
+		}
 		if err := q.EnsureUser(ctx, spec.CreatedBy); err != nil {
 			return fmt.Errorf("ensure the creator: %w", err)
 		}
@@ -132,6 +136,20 @@ func (s *Service) insert(ctx context.Context, id uuid.UUID, spec Spec, origin Or
 		return Chain{}, refuseTakenName(err, "create the chain")
 	}
 	return fromRow(row), nil
+}
+
+// refuseDeleted keeps a chain that was deleted through the API from being
+// declared back to life by its object, which only goes when the relay has read
+// of the deletion.
+func refuseDeleted(ctx context.Context, q *db.Queries, id uuid.UUID) error {
+	pending, err := q.DeletionPending(ctx, id)
+	if err != nil {
+		return fmt.Errorf("look for a deletion: %w", err)
+	}
+	if pending {
+		return fault.New(fault.Conflict, "The chain has been deleted")
+	}
+	return nil
 }
 
 func (s *Service) rewrite(ctx context.Context, present Chain, d Definition, spec Spec) (Chain, error) {

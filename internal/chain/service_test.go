@@ -90,6 +90,8 @@ func TestVisibilityAndDelete(t *testing.T) {
 		if events := w.events(draft.ID); !slices.Equal(events, []string{"chain.created", "chain.deleted"}) {
 			w.t.Errorf("events: %v", events)
 		}
+		_, err = w.chains.Declare(w.t.Context(), draft.ID, chain.Spec{ChainName: "Mine", TokenSymbol: "TOK"})
+		w.refused("its object, which knows of nothing yet, can't bring it back", err, fault.Conflict, "The chain has been deleted")
 		for range 2 {
 			if err := w.chains.Remove(w.t.Context(), declared.ID); err != nil {
 				w.t.Errorf("the operator removes a draft, and again is fine: %v", err)

@@ -46,6 +46,18 @@ func (q *Queries) DeleteOutboxEvent(ctx context.Context, arg DeleteOutboxEventPa
 	return result.RowsAffected(), nil
 }
 
+const DeletionPending = `-- name: DeletionPending :one
+SELECT EXISTS (SELECT 1 FROM outbox WHERE chain_id = $1 AND kind = 'chain.deleted') AS pending
+`
+
+// DeletionPending reports whether a chain's deletion has not been read yet.
+func (q *Queries) DeletionPending(ctx context.Context, chainID uuid.UUID) (bool, error) {
+	row := q.db.QueryRow(ctx, DeletionPending, chainID)
+	var pending bool
+	err := row.Scan(&pending)
+	return pending, err
+}
+
 const InsertOutboxEvent = `-- name: InsertOutboxEvent :exec
 INSERT INTO outbox (chain_id, seq, kind, payload) VALUES ($1, $2, $3, $4)
 `

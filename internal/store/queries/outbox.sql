@@ -17,6 +17,10 @@ WHERE o.chain_id <> ALL(sqlc.arg(held)::uuid[])
 ORDER BY o.created_at, o.chain_id
 LIMIT sqlc.arg(max_rows);
 
+-- DeletionPending reports whether a chain's deletion has not been read yet.
+-- name: DeletionPending :one
+SELECT EXISTS (SELECT 1 FROM outbox WHERE chain_id = $1 AND kind = 'chain.deleted') AS pending;
+
 -- name: DeleteOutboxEvent :execrows
 DELETE FROM outbox WHERE chain_id = $1 AND seq = $2;
 
