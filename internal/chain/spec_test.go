@@ -3,6 +3,7 @@ package chain_test
 import (
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/lucid-blockchain/lucid/internal/chain"
 	"github.com/lucid-blockchain/lucid/internal/curve"
@@ -120,4 +121,24 @@ func TestValidateReportsAllFieldsAtOnce(t *testing.T) {
 	if len(got) != len(want) {
 		t.Errorf("reported %v, want %v", got, want)
 	}
+}
+
+// Whatever text is accepted, the database can store and a terminal can show.
+func FuzzValidateText(f *testing.F) {
+	f.Add("MyDeFiChain", "MDFC", "words\nand lines", "nestbft")
+	f.Add("\x00", "A\n", "\xff", "\u0085")
+	f.Fuzz(func(t *testing.T, name, symbol, description, consensus string) {
+		err := chain.Validate(chain.Spec{ChainName: name, TokenSymbol: symbol, Description: description, ConsensusMechanism: consensus})
+		if err != nil {
+			if len(fieldsOf(err)) == 0 {
+				t.Fatalf("a refusal names its fields: %v", err)
+			}
+			return
+		}
+		for _, text := range []string{name, symbol, description, consensus} {
+			if !utf8.ValidString(text) || strings.ContainsRune(text, 0) {
+				t.Fatalf("accepted %q", text)
+			}
+		}
+	})
 }
