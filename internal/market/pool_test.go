@@ -1,0 +1,165 @@
+package market_test
+
+import (
+	"testing"
+
+	"github.com/lucid-blockchain/lucid/internal/curve"
+	"github.com/lucid-blockchain/lucid/internal/fault"
+	"github.com/lucid-blockchain/lucid/internal/market"
+	"github.com/lucid-blockchain/lucid/internal/money"
+)
+
+func TestDayFields(t *testing.T) {
+	for _, kind := range []curve.Kind{curve.ConstantProduct, curve.Linear} {
+		t.Run(string(kind), func(t *testing.T) {
+			f := newFixture(t)
+			in := standard()
+			in.curve.Kind = kind
+			o := f.open(in)
+			user := f.user(10_000 * unit)
+			quiet, err := f.market.Pool(t.Context(), o.chain)
+			if err != nil || quiet.Day.ChangePercent != "0" || quiet.Day.Volume != 0 || quiet.Day.High.Cmp(quiet.Price) != 0 {
+				t.Fatalf("a pool without trades: %+v, %v", quiet, err)
+			}
+			old := f.trade(buy(o.pool, user, 1_000*unit))
+			if err := f.store.Exec(t.Context(), "UPDATE trades SET created_at = created_at - interval '25 hours'"); err != nil {
+				t.Fatal(err)
+			}
+			opening, err := f.market.Pool(t.Context(), o.pool)
+			if err != nil || opening.Day.Volume != 0 || opening.Volume != 1_000*unit {
+				t.Fatalf("yesterday's trade is not today's: %+v, %v", opening, err)
+			}
+			up := f.trade(buy(o.pool, user, 500*unit))
+			f.trade(sell(o.pool, user, old.Tokens+up.Tokens/2))
+			pool, err := f.market.Pool(t.Context(), o.pool)
+			if err != nil {
+				t.Fatal(err)
+			}
+			high := pool.Curve.Price(up.After).Decimal(12)
+			if pool.Day.High.Decimal(12) != high || pool.Day.Low.Decimal(12) != pool.Price.Decimal(12) {
+				t.Errorf("high %s (want %s), low %s (want %s)", pool.Day.High, high, pool.Day.Low, pool.Price)
+			}
+			change := pool.Price.Sub(opening.Price).Div(opening.Price).Percent()
+			if pool.Day.ChangePercent != change || change[0] != '-' {
+				t.Errorf("change %s, want %s since the window's beginning", pool.Day.ChangePercent, change)
+			}
+			if pool.Day.Volume != pool.Volume-1_000*unit || pool.UniqueTraders != 1 || pool.Trades != 3 || !pool.Active() {
+				t.Errorf("%+v", pool)
+			}
+		})
+	}
+}
+
+func TestMarketCapFollowsTheRate(t *testing.T) {
+	f := newFixture(t)
+	o := f.open(standard())
+	double := market.New(f.store, market.Options{Rate: func() money.Ratio { return money.NewRatio(2, 1) }})
+	pool, err := double.Pool(t.Context(), o.pool)
+	if err != nil || pool.MarketCapUSD != "20000" {
+		t.Errorf("0.0000125 × 800 000 000 × 2 = %s, %v; want 20000", pool.MarketCapUSD, err)
+	}
+}
+
+func TestPoolsAndPages(t *testing.T) {
+	f := newFixture(t)
+	first, second := f.open(standard()), f.open(standard())
+	user := f.user(100 * unit)
+	f.trade(buy(first.pool, user, unit))
+	pools, total, err := f.market.Pools(t.Context(), market.Page{Number: 1, Size: 1})
+	if err != nil || total != 2 || len(pools) != 1 || pools[0].ID != first.pool {
+		t.Fatalf("the most recently traded pool comes first: %+v of %d, %v", pools, total, err)
+	}
+	pools, _, err = f.market.Pools(t.Context(), market.Page{Number: 2, Size: 1})
+	if err != nil || pools[0].ID != second.pool {
+		t.Errorf("then the other: %+v, %v", pools, err)
+	}
+	if pools, _, err = f.market.Pools(t.Context(), market.Page{Number: 9, Size: 1}); err != nil || len(pools) != 0 {
+		t.Errorf("a page past the end is empty: %+v, %v", pools, err)
+	}
+	if _, err := f.market.Pool(t.Context(), newID(t)); kindOf(err) != fault.NotFound {
+		t.Errorf("no such pool: %v", err)
+	}
+}
+
+func TestTradesList(t *testing.T) {
+	f := newFixture(t)
+	o := f.open(standard())
+	alice, bob := f.user(100*unit), f.user(100*unit)
+	var last market.Trade
+	for range 3 {
+		last = f.trade(buy(o.pool, alice, unit))
+	}
+	f.trade(buy(o.pool, bob, unit))
+	f.trade(sell(o.pool, alice, last.Tokens))
+	for _, tc := range []struct {
+		name   string
+		filter market.TradeFilter
+		page   market.Page
+		total  int64
+		seqs   []int64
+		reason string
+	}{
+		{"all", market.TradeFilter{PoolID: o.chain}, market.Page{Number: 1, Size: 3}, 5, []int64{5, 4, 3}, "newest first"},
+		{"next page", market.TradeFilter{PoolID: o.pool}, market.Page{Number: 2, Size: 3}, 5, []int64{2, 1}, "by the pool's id too"},
+		{"past the end", market.TradeFilter{PoolID: o.pool}, market.Page{Number: 3, Size: 3}, 5, nil, "an empty page"},
+		{"one user", market.TradeFilter{PoolID: o.pool, UserID: &bob}, market.Page{Number: 1, Size: 9}, 1, []int64{4}, "only bob's"},
+		{"one side", market.TradeFilter{PoolID: o.pool, Side: market.Sell}, market.Page{Number: 1, Size: 9}, 1, []int64{5}, "only sells"},
+		{"both", market.TradeFilter{PoolID: o.pool, UserID: &alice, Side: market.Buy}, market.Page{Number: 2, Size: 2}, 3, []int64{1}, "filters add up"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			trades, total, err := f.market.Trades(t.Context(), tc.filter, tc.page)
+			if err != nil || total != tc.total || len(trades) != len(tc.seqs) {
+				t.Fatalf("%d of %d, %v: %s", len(trades), total, err, tc.reason)
+			}
+			for i, trade := range trades {
+				if trade.Seq != tc.seqs[i] {
+					t.Errorf("trade %d has number %d, want %d: %s", i, trade.Seq, tc.seqs[i], tc.reason)
+				}
+			}
+		})
+	}
+	if _, _, err := f.market.Trades(t.Context(), market.TradeFilter{PoolID: o.pool, Side: "swap"}, market.Page{Number: 1, Size: 1}); kindOf(err) != fault.Invalid {
+		t.Errorf("an unknown side: %v", err)
+	}
+	trades, _, err := f.market.Trades(t.Context(), market.TradeFilter{PoolID: o.pool}, market.Page{Number: 1, Size: 5})
+	if err != nil || trades[2].Hash != last.Hash || trades[2].SlippagePercent != last.SlippagePercent {
+		t.Errorf("the list shows what the trader was answered: %+v and %+v, %v", trades[2], last, err)
+	}
+}
+
+func TestQuoteIsWhatTradeDoes(t *testing.T) {
+	f := newFixture(t)
+	o := f.open(standard())
+	user := f.user(60_000 * unit)
+	f.trade(buy(o.pool, user, 5_000*unit))
+	for _, r := range []market.QuoteRequest{
+		{Side: market.Buy, CNPY: amount(10 * unit)}, {Side: market.Buy, Tokens: amount(1_000 * unit)},
+		{Side: market.Sell, Tokens: amount(1_000 * unit)}, {Side: market.Sell, CNPY: amount(10 * unit)},
+	} {
+		quote, err := f.market.Quote(t.Context(), o.chain, r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		trade := f.trade(market.Order{PoolID: o.pool, UserID: user, Side: r.Side, CNPY: r.CNPY, Tokens: r.Tokens})
+		in, out := trade.CNPY, trade.Tokens
+		if r.Side == market.Sell {
+			in, out = out, in
+		}
+		if quote.In != in || quote.Out != out || quote.Fee != trade.Fee || quote.SlippagePercent != trade.SlippagePercent ||
+			quote.Price.Cmp(trade.Price) != 0 || quote.CrossesThreshold {
+			t.Errorf("quoted %+v, traded %+v", quote, trade)
+		}
+	}
+	if quote, err := f.market.Quote(t.Context(), o.pool, market.QuoteRequest{Side: market.Buy, CNPY: amount(50_000 * unit)}); err != nil || !quote.CrossesThreshold {
+		t.Errorf("this one crosses: %+v, %v", quote, err)
+	}
+	if err := f.market.SetTrading(t.Context(), o.chain, market.Paused); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.market.Quote(t.Context(), o.pool, market.QuoteRequest{Side: market.Buy, CNPY: amount(unit)}); kindOf(err) != fault.Unprocessable {
+		t.Errorf("a paused pool quotes nothing: %v", err)
+	}
+	if _, err := f.market.Quote(t.Context(), o.pool, market.QuoteRequest{Side: "swap"}); kindOf(err) != fault.Invalid {
+		t.Errorf("a bad request: %v", err)
+	}
+}
