@@ -143,7 +143,7 @@ func ofFault(f *fault.Fault, sentence string) refusal {
 	if f.Kind == fault.Invalid {
 		details := make([]validationDetail, len(f.Fields))
 		for i, field := range f.Fields {
-			details[i] = validationDetail{Field: field.Name, Value: field.Value, Message: field.Reason, Code: field.Rule}
+			details[i] = validationDetail{Field: field.Name, Value: field.Value, Message: field.Reason, Code: ruleName(field.Rule)}
 		}
 		return refusal{fiber.StatusBadRequest, codeValidation, "Request validation failed", details}
 	}
@@ -153,4 +153,14 @@ func ofFault(f *fault.Fault, sentence string) refusal {
 	}
 	r.Message = f.Message
 	return r
+}
+
+// ruleName writes a rule as the seed does: what has a wrong form of any sort is
+// "invalid_format".
+func ruleName(rule string) string {
+	switch rule {
+	case httpx.RuleType, httpx.RuleFormat, httpx.RuleUUID, httpx.RuleDate, "pattern":
+		return "invalid_format"
+	}
+	return rule
 }

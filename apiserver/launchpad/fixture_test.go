@@ -1,0 +1,141 @@
+package launchpad_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"testing"
+
+	"github.com/google/uuid"
+
+	"github.com/lucid-blockchain/lucid/apiserver/launchpad"
+	"github.com/lucid-blockchain/lucid/apiserver/surfacetest"
+	"github.com/lucid-blockchain/lucid/internal/identity"
+	"github.com/lucid-blockchain/lucid/internal/market"
+	"github.com/lucid-blockchain/lucid/internal/store"
+	"github.com/lucid-blockchain/lucid/internal/store/storetest"
+)
+
+// platform is the surface over the real domain and a database of its own.
+type platform struct {
+	*surfacetest.Client
+	t     *testing.T
+	store *store.Store
+}
+
+func newPlatform(t *testing.T) *platform {
+	t.Helper()
+	s := storetest.Open(t)
+	m := market.New(s, market.Options{})
+	ctx, stop := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- m.Run(ctx) }()
+	t.Cleanup(func() {
+		stop()
+		if err := <-done; err != nil {
+			t.Errorf("the market stopped: %v", err)
+		}
+	})
+	surface := launchpad.New(launchpad.Over(s, m))
+	return &platform{Client: surfacetest.Serve(t, surface, identity.NewUsers(s)), t: t, store: s}
+}
+
+// as sends a request for a user; path is under /api/v1.
+func (p *platform) as(user uuid.UUID, method, path, body string, header ...string) surfacetest.Answer {
+	p.t.Helper()
+	return p.Do(method, "/api/v1"+path, body, append(header, "X-User-ID", user.String())...)
+}
+
+// ok sends a request that must succeed and decodes its data.
+func (p *platform) ok(user uuid.UUID, status int, method, path, body string, header ...string) map[string]any {
+	p.t.Helper()
+	answer := p.as(user, method, path, body, header...)
+	if answer.Status != status {
+		p.t.Fatalf("%s %s: status %d, want %d: %s", method, path, answer.Status, status, answer.Body)
+	}
+	var envelope struct {
+		Data map[string]any `json:"data"`
+	}
+	answer.Into(p.t, &envelope)
+	return envelope.Data
+}
+
+// list sends a GET that must succeed and decodes its items.
+func (p *platform) list(user uuid.UUID, path string) (items []map[string]any, pagination map[string]any) {
+	p.t.Helper()
+	answer := p.as(user, http.MethodGet, path, "")
+	if answer.Status != http.StatusOK {
+		p.t.Fatalf("GET %s: status %d: %s", path, answer.Status, answer.Body)
+	}
+	var envelope struct {
+		Data       []map[string]any `json:"data"`
+		Pagination map[string]any   `json:"pagination"`
+	}
+	answer.Into(p.t, &envelope)
+	return envelope.Data, envelope.Pagination
+}
+
+func (p *platform) fund(user uuid.UUID, cnpy string) {
+	p.t.Helper()
+	p.ok(user, http.StatusOK, http.MethodPost, "/faucet", fmt.Sprintf(`{"amount_cnpy": %s}`, cnpy))
+}
+
+// draft makes a chain of that name and returns its id.
+func (p *platform) draft(user uuid.UUID, name string, more string) string {
+	p.t.Helper()
+	body := fmt.Sprintf(`{"chain_name": %q, "token_symbol": "TKN"%s}`, name, more)
+	return p.ok(user, http.StatusCreated, http.MethodPost, "/chains", body)["id"].(string)
+}
+
+// launched makes a chain that trades and returns its id.
+func (p *platform) launched(user uuid.UUID, name string, more string) string {
+	p.t.Helper()
+	p.fund(user, "10000")
+	id := p.draft(user, name, more)
+	p.ok(user, http.StatusOK, http.MethodPost, "/chains/"+id+"/launch", "")
+	return id
+}
+
+// refusal is an error answer taken apart.
+type refusal struct {
+	Code    string `json:"code"`
+	Message string `json:"message"`
+	Details []struct{ Field, Message string }
+}
+
+func refusalOf(t *testing.T, answer surfacetest.Answer) refusal {
+	t.Helper()
+	var envelope struct {
+		Error json.RawMessage `json:"error"`
+	}
+	answer.Into(t, &envelope)
+	var r refusal
+	if err := json.Unmarshal(envelope.Error, &r); err != nil {
+		t.Fatalf("the error %s: %v", answer.Body, err)
+	}
+	return r
+}
+
+// expect checks code, status and message of a refusal.
+func expect(t *testing.T, answer surfacetest.Answer, status int, code, message string) {
+	t.Helper()
+	r := refusalOf(t, answer)
+	if answer.Status != status || r.Code != code || r.Message != message {
+		t.Errorf("got %d %s %q, want %d %s %q", answer.Status, r.Code, r.Message, status, code, message)
+	}
+}
+
+// details is a VALIDATION_ERROR's fields and messages.
+func details(t *testing.T, answer surfacetest.Answer) map[string]string {
+	t.Helper()
+	expect(t, answer, http.StatusBadRequest, "VALIDATION_ERROR", "Validation failed")
+	found := map[string]string{}
+	for _, d := range refusalOf(t, answer).Details {
+		if _, twice := found[d.Field]; twice {
+			t.Errorf("field %s is reported twice", d.Field)
+		}
+		found[d.Field] = d.Message
+	}
+	return found
+}
