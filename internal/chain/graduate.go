@@ -97,8 +97,8 @@ type Holder struct {
 	Amount money.Amount // greater than zero
 }
 
-// GenesisInput is all that the genesis of the live chain is computed from
-// (domain.md §3). Holders, Unsold and Treasury add up to TotalSupply.
+// GenesisInput is all that the genesis of the live chain is computed from.
+// Holders, Unsold and Treasury add up to TotalSupply.
 type GenesisInput struct {
 	Chain        Chain
 	PoolID       uuid.UUID

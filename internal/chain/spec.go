@@ -40,7 +40,7 @@ type Spec struct {
 }
 
 // The seed's limits and defaults (seed launchpad, POST /chains). Curve type and
-// fee are ours (domain.md §2).
+// fee are beyond the seed.
 const (
 	nameMin, nameMax     = 1, 100
 	symbolMin, symbolMax = 1, 20

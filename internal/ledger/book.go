@@ -13,7 +13,7 @@ import (
 	"github.com/lucid-blockchain/lucid/internal/store/db"
 )
 
-// FaucetLimit is the most CNPY one faucet call gives (domain.md §9).
+// FaucetLimit is the most CNPY one faucet call gives.
 const FaucetLimit = 1_000_000 * money.Unit
 
 // Balance is what a user holds of one asset.

@@ -3,6 +3,7 @@ package ledger
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -38,7 +39,7 @@ type Journal struct {
 }
 
 // ErrUnbalanced refuses a journal that would make or destroy value.
-var ErrUnbalanced = fmt.Errorf("the journal does not sum to zero")
+var ErrUnbalanced = errors.New("the journal does not sum to zero")
 
 // Post writes a journal in the caller's transaction. An account that would
 // fall below zero is an Unprocessable fault; then the caller must not commit.
@@ -65,7 +66,7 @@ func Post(ctx context.Context, q *db.Queries, j Journal) error {
 // check refuses a journal before anything is written.
 func (j Journal) check() error {
 	if j.ID == uuid.Nil || j.Kind == "" || len(j.Legs) == 0 {
-		return fmt.Errorf("a journal needs an id, a kind and legs")
+		return errors.New("a journal needs an id, a kind and legs")
 	}
 	sums := map[uuid.UUID]money.Amount{}
 	for _, leg := range j.Legs {

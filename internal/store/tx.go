@@ -35,8 +35,8 @@ const (
 // outside the transaction; retries end with ctx. See ErrAmbiguous for the one
 // error after which the transaction may have happened all the same.
 //
-// This is the only way to open a transaction (docs/decisions, and
-// performance.md finding 1: ExecuteTx by itself loses writes on PostgreSQL).
+// This is the only way to open a transaction: ExecuteTx by itself loses writes on
+// PostgreSQL (docs/decisions/0001-one-transaction-helper.md).
 func (s *Store) InTx(ctx context.Context, fn func(context.Context, *db.Queries) error) error {
 	return s.InTxRaw(ctx, func(ctx context.Context, tx pgx.Tx) error {
 		return fn(ctx, db.New(tx))

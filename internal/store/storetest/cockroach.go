@@ -20,8 +20,11 @@ var sharedCockroach = sync.OnceValues(func() (*server, error) {
 		return &server{maintenance: given}, nil
 	}
 	binary, err := exec.LookPath("cockroach")
-	if err != nil {
+	if errors.Is(err, exec.ErrNotFound) {
 		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("look for the cockroach binary: %w", err)
 	}
 	address, err := startCockroach(binary)
 	if err != nil {
