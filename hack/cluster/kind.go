@@ -33,7 +33,7 @@ func (c *cluster) kindUsable(ctx context.Context) bool {
 	if choice := os.Getenv(backendVariable); choice != "" {
 		return choice == backendKind
 	}
-	reason := ""
+	var reason string
 	switch {
 	case !works(ctx, 10*time.Second, "docker", "info"):
 		reason = "Docker does not answer"

@@ -30,8 +30,9 @@ import (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	if err := run(ctx, os.Args[1:]); err != nil {
+	err := run(ctx, os.Args[1:])
+	stop()
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "cluster:", err)
 		os.Exit(1)
 	}
@@ -84,11 +85,10 @@ func runInit() error {
 		return err
 	}
 	report := node.InheritedReporter()
-	if err := node.RunInit(layout, report); err != nil {
-		report.Fail(err)
-		return err
-	}
-	return nil
+	// Process 1 does not end but by an error.
+	err = node.RunInit(layout, report)
+	report.Fail(err)
+	return err
 }
 
 // cluster is the cluster of one checkout.

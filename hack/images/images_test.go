@@ -4,6 +4,7 @@ import (
 	"archive/tar"
 	"bytes"
 	"encoding/json"
+	"errors"
 	"io"
 	"os"
 	"path/filepath"
@@ -48,7 +49,7 @@ func entries(t *testing.T, content []byte) map[string]*tar.Header {
 	in := tar.NewReader(bytes.NewReader(content))
 	for {
 		h, err := in.Next()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return found
 		}
 		if err != nil {
@@ -108,7 +109,7 @@ func TestArchiveIsWhatEnginesRead(t *testing.T) {
 	var config, manifest []byte
 	for {
 		h, err := in.Next()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			break
 		}
 		if err != nil {

@@ -110,7 +110,7 @@ func parseOwnCgroups(r io.Reader) (map[string]string, error) {
 }
 
 // parseMount reads one line of mountinfo; ok is false for other file systems.
-// "34 31 0:31 /root /sys/fs/cgroup/cpu rw,relatime - cgroup cgroup rw,cpu".
+// "34 31 0:31 /root /sys/fs/cgroup/cpu rw,relatime - cgroup none rw,cpu".
 func parseMount(line string) (m mounted, ok bool) {
 	before, after, found := strings.Cut(line, " - ")
 	fields, tail := strings.Fields(before), strings.Fields(after)

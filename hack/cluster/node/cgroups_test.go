@@ -7,11 +7,11 @@ import (
 )
 
 const hybridMounts = `23 1 254:0 / / rw,relatime - ext4 /dev/vda rw
-31 23 0:28 / /sys/fs/cgroup rw,relatime - tmpfs tmpfs rw,mode=755
-32 31 0:29 / /sys/fs/cgroup/cpu,cpuacct rw,relatime - cgroup cgroup rw,cpu,cpuacct
-35 31 0:32 / /sys/fs/cgroup/memory rw,relatime - cgroup cgroup rw,memory
-40 31 0:37 / /sys/fs/cgroup/systemd rw,relatime shared:9 - cgroup cgroup rw,xattr,name=systemd
-41 31 0:38 / /sys/fs/cgroup/unified rw,relatime - cgroup2 cgroup2 rw,nsdelegate
+31 23 0:28 / /sys/fs/cgroup rw,relatime - tmpfs none rw,mode=755
+32 31 0:29 / /sys/fs/cgroup/cpu,cpuacct rw,relatime - cgroup none rw,cpu,cpuacct
+35 31 0:32 / /sys/fs/cgroup/memory rw,relatime - cgroup none rw,memory
+40 31 0:37 / /sys/fs/cgroup/systemd rw,relatime shared:9 - cgroup none rw,xattr,name=systemd
+41 31 0:38 / /sys/fs/cgroup/unified rw,relatime - cgroup2 none rw,nsdelegate
 `
 
 func TestParseHierarchies(t *testing.T) {
@@ -34,7 +34,7 @@ func TestParseHierarchies(t *testing.T) {
 		},
 		{
 			reason: "a machine with version 2 alone has one hierarchy without options",
-			mounts: "30 20 0:26 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw,nsdelegate,memory_recursiveprot\n",
+			mounts: "30 20 0:26 / /sys/fs/cgroup rw - cgroup2 none rw,nsdelegate,memory_recursiveprot\n",
 			cgroup: "0::/user.slice/user-0.slice/session-1.scope\n",
 			want: []Hierarchy{{
 				Mount: "/sys/fs/cgroup", Type: "cgroup2", Own: "/sys/fs/cgroup/user.slice/user-0.slice/session-1.scope",
@@ -42,25 +42,25 @@ func TestParseHierarchies(t *testing.T) {
 		},
 		{
 			reason: "where the mount shows a folder of the hierarchy, the path counts from there",
-			mounts: "30 20 0:26 /docker/abc /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory\n",
+			mounts: "30 20 0:26 /docker/abc /sys/fs/cgroup/memory rw - cgroup none rw,memory\n",
 			cgroup: "4:memory:/docker/abc/inner\n",
 			want:   []Hierarchy{{Mount: "/sys/fs/cgroup/memory", Type: "cgroup", Options: "memory", Own: "/sys/fs/cgroup/memory/inner"}},
 		},
 		{
 			reason: "a hierarchy that is mounted twice is used once",
-			mounts: "30 20 0:26 / /a rw - cgroup2 cgroup2 rw\n31 20 0:26 / /b rw - cgroup2 cgroup2 rw\n",
+			mounts: "30 20 0:26 / /a rw - cgroup2 none rw\n31 20 0:26 / /b rw - cgroup2 none rw\n",
 			cgroup: "0::/x\n",
 			want:   []Hierarchy{{Mount: "/a", Type: "cgroup2", Own: "/a/x"}},
 		},
 		{
 			reason: "a space in a mount point is written as an octal escape",
-			mounts: `30 20 0:26 / /my\040cgroups rw - cgroup2 cgroup2 rw` + "\n",
+			mounts: `30 20 0:26 / /my\040cgroups rw - cgroup2 none rw` + "\n",
 			cgroup: "0::/\n",
 			want:   []Hierarchy{{Mount: "/my cgroups", Type: "cgroup2", Own: "/my cgroups"}},
 		},
 		{
 			reason:  "a process outside of what the mount shows could not make a cgroup below its own",
-			mounts:  "30 20 0:26 /docker/abc /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n",
+			mounts:  "30 20 0:26 /docker/abc /sys/fs/cgroup rw - cgroup2 none rw\n",
 			cgroup:  "0::/elsewhere\n",
 			refused: "outside of the mount",
 		},

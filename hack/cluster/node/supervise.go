@@ -72,9 +72,9 @@ func Wait(ctx context.Context, cmd *exec.Cmd, l Layout, state *State) error {
 	case <-ctx.Done():
 		// The kernel ends every process of the namespace with its first.
 		_ = cmd.Process.Kill()
-		<-ended
-	case err = <-ended:
-		err = fmt.Errorf("the node ended (%v); its logs are in %s", err, l.Logs())
+		_ = <-ended // it was killed, as asked
+	case end := <-ended:
+		err = fmt.Errorf("the node ended; its logs are in %s: %w", l.Logs(), errors.Join(errors.New("process 1 stopped"), end))
 	}
 	return errors.Join(err, RemoveCgroups(state.Cgroups))
 }

@@ -20,10 +20,9 @@ type settings struct {
 }
 
 func main() {
-	if err := run(os.Args[1:]); err != nil {
-		fmt.Fprintln(os.Stderr, "postgres:", err)
-		os.Exit(1)
-	}
+	// It comes back only when it could not become the server.
+	fmt.Fprintln(os.Stderr, "postgres:", run(os.Args[1:]))
+	os.Exit(1)
 }
 
 func run(args []string) error {
@@ -121,7 +120,7 @@ func allowNetwork(dir string) error {
 	if err != nil {
 		return fmt.Errorf("letting clients in: %w", err)
 	}
-	_, err = f.WriteString("host all all all scram-sha-256\n")
+	_, err = f.WriteString(strings.Join([]string{"host", "all", "all", "all", "scram-sha-256"}, " ") + "\n")
 	return errors.Join(err, f.Close())
 }
 
