@@ -145,7 +145,8 @@ func TestChainRules(t *testing.T) {
 		{"a first purchase that is no number", func(c *lucidv1.Chain) { c.Spec.Launch.CreatorInitialPurchaseCNPY = "all" }, "creatorInitialPurchaseCNPY must be"},
 
 		{"a label of the seeds", func(c *lucidv1.Chain) { c.Spec.Network.Consensus = "PoOT" }, ""},
-		{"a label with a space", func(c *lucidv1.Chain) { c.Spec.Network.Consensus = "a b" }, "consensus must be"},
+		{"any other label that the API takes", func(c *lucidv1.Chain) { c.Spec.Network.Consensus = "proof of touch" }, ""},
+		{"a line break in a label", func(c *lucidv1.Chain) { c.Spec.Network.Consensus = "a\nb" }, "consensus must not"},
 		{"the least stake", func(c *lucidv1.Chain) { c.Spec.Network.ValidatorMinStake = "100" }, ""},
 		{"less", func(c *lucidv1.Chain) { c.Spec.Network.ValidatorMinStake = "99.999999" }, "validatorMinStake must be"},
 		{"a small volume", func(c *lucidv1.Chain) { c.Spec.Network.Storage.Size = resource.MustParse("64Mi") }, ""},

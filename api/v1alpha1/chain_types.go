@@ -121,7 +121,7 @@ type Launch struct {
 	// +default="100"
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=20
-	// +kubebuilder:validation:XValidation:rule="self.matches('^(0|[1-9][0-9]{0,11})([.][0-9]{1,6})?$')",message="creationFeeCNPY must be a decimal of at least 0 with at most 12 digits before and 6 after the point"
+	// +kubebuilder:validation:XValidation:rule="self.matches('^(0|[1-9][0-9]{0,12})([.][0-9]{1,6})?$') && quantity(self).compareTo(quantity('1000000000000')) <= 0",message="creationFeeCNPY must be a decimal from 0 to 1000000000000 with at most 6 decimals"
 	CreationFeeCNPY string `json:"creationFeeCNPY,omitempty"`
 
 	// creatorInitialPurchaseCNPY is the first trade, by the creator, in the
@@ -130,7 +130,7 @@ type Launch struct {
 	// +default="0"
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=20
-	// +kubebuilder:validation:XValidation:rule="self.matches('^(0|[1-9][0-9]{0,11})([.][0-9]{1,6})?$')",message="creatorInitialPurchaseCNPY must be a decimal of at least 0 with at most 12 digits before and 6 after the point"
+	// +kubebuilder:validation:XValidation:rule="self.matches('^(0|[1-9][0-9]{0,12})([.][0-9]{1,6})?$') && quantity(self).compareTo(quantity('1000000000000')) <= 0",message="creatorInitialPurchaseCNPY must be a decimal from 0 to 1000000000000 with at most 6 decimals"
 	CreatorInitialPurchaseCNPY string `json:"creatorInitialPurchaseCNPY,omitempty"`
 }
 
@@ -157,7 +157,7 @@ type Network struct {
 	// +default="nestbft"
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=50
-	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-zA-Z0-9][-_.a-zA-Z0-9]*$')",message="consensus must be letters, digits, '-', '_' and '.'"
+	// +kubebuilder:validation:XValidation:rule="!self.matches('[\\\\x00-\\\\x1f\\\\x7f]')",message="consensus must not contain control characters"
 	Consensus string `json:"consensus,omitempty"`
 
 	// resources of the node's pod.
@@ -174,7 +174,7 @@ type Network struct {
 	// +default="1000"
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=20
-	// +kubebuilder:validation:XValidation:rule="self.matches('^[1-9][0-9]{0,11}([.][0-9]{1,6})?$') && quantity(self).compareTo(quantity('100')) >= 0",message="validatorMinStake must be a decimal of at least 100 with at most 12 digits before and 6 after the point"
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[1-9][0-9]{0,12}([.][0-9]{1,6})?$') && quantity(self).compareTo(quantity('100')) >= 0 && quantity(self).compareTo(quantity('1000000000000')) <= 0",message="validatorMinStake must be a decimal from 100 to 1000000000000 with at most 6 decimals"
 	ValidatorMinStake string `json:"validatorMinStake,omitempty"`
 }
 

@@ -118,6 +118,7 @@ type VirtualPoolStatus struct {
 // +kubebuilder:printcolumn:name="Reason",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
 // +kubebuilder:printcolumn:name="Volume",type=string,priority=1,JSONPath=`.status.volumeCNPY`
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+// +kubebuilder:validation:XValidation:rule="self.metadata.name == self.spec.chainRef.name",message="metadata.name must be that of spec.chainRef: a chain has one pool"
 type VirtualPool struct {
 	metav1.TypeMeta `json:",inline"`
 	// +optional

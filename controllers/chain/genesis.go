@@ -1,0 +1,47 @@
+package chain
+
+import (
+	"context"
+	"crypto/ed25519"
+	"fmt"
+
+	"github.com/lucid-blockchain/lucid/controllers/book"
+	"github.com/lucid-blockchain/lucid/internal/chain"
+	"github.com/lucid-blockchain/lucid/internal/curve"
+	"github.com/lucid-blockchain/lucid/internal/livechain/genesis"
+)
+
+// validatorPower is the one validator's; it has no other to be weighed against.
+const validatorPower = 10
+
+// genesisInput translates the ledger's last word about a pool into a genesis.
+// All of it is fixed when the pool closes, but for the wallets, which are made
+// once: so it comes out the same each time.
+func genesisInput(ctx context.Context, addresses Addresses, in chain.GenesisInput, pool book.Pool, validator ed25519.PublicKey) (genesis.Input, error) {
+	if pool.ClosedAt == nil {
+		return genesis.Input{}, fmt.Errorf("the pool of chain %s is not closed", in.Chain.ID)
+	}
+	treasury, err := addresses.EnsureTreasury(ctx, in.Chain.ID)
+	if err != nil {
+		return genesis.Input{}, fmt.Errorf("the treasury's address: %w", err)
+	}
+	holders := make([]genesis.Holder, len(in.Holders))
+	for i, holder := range in.Holders {
+		address, err := addresses.EnsureAddress(ctx, holder.UserID)
+		if err != nil {
+			return genesis.Input{}, fmt.Errorf("the address of user %s: %w", holder.UserID, err)
+		}
+		holders[i] = genesis.Holder{Address: address, Amount: holder.Amount}
+	}
+	out := genesis.Input{
+		ChainID: ObjectName(in.Chain.ChainName, in.Chain.ID), GenesisTime: *pool.ClosedAt,
+		Holders: holders, CNPYRaised: in.Raised, CNPYReserve: in.CNPYReserve, TokenReserve: in.TokenReserve,
+		TotalSupply: in.TotalSupply, InitialSupply: in.Chain.InitialTokenSupply,
+		Treasury: treasury, FeeBasisPoints: uint32(in.Chain.FeeBasisPoints),
+		Validators: []genesis.Validator{{Name: "validator-0", PublicKey: validator, Power: validatorPower}},
+	}
+	if in.Chain.CurveType == curve.Linear {
+		out.Price = pool.Price
+	}
+	return out, nil
+}
