@@ -66,13 +66,18 @@ func InheritedLayout() (Layout, error) {
 // Wait ends with the node's first process or, killing it, with the context.
 func Wait(ctx context.Context, cmd *exec.Cmd, l Layout, state *State) error {
 	ended := make(chan error, 1)
-	go func() { ended <- cmd.Wait() }()
+	go func() {
+		defer close(ended)
+		ended <- cmd.Wait()
+	}()
 	var err error
 	select {
 	case <-ctx.Done():
 		// The kernel ends every process of the namespace with its first.
 		_ = cmd.Process.Kill()
-		_ = <-ended // it was killed, as asked
+		for range ended {
+			// It was killed, as asked: how it ended is no news.
+		}
 	case end := <-ended:
 		err = fmt.Errorf("the node ended; its logs are in %s: %w", l.Logs(), errors.Join(errors.New("process 1 stopped"), end))
 	}
