@@ -64,7 +64,7 @@ var (
 type errorObject struct {
 	Code      string         `json:"code"`
 	Message   string         `json:"message"`
-	Details   map[string]any `json:"details,omitempty"`
+	Details   map[string]any `json:"details"`
 	RequestID string         `json:"request_id"`
 	Timestamp time.Time      `json:"timestamp"`
 	Service   string         `json:"service"`
@@ -74,6 +74,9 @@ type errorObject struct {
 // RenderError implements middleware.Surface.
 func (s *Surface) RenderError(c *fiber.Ctx, err error) error {
 	r := refusalOf(httpx.Explain(err))
+	if r.details == nil {
+		r.details = map[string]any{} // an object, as the schema has it
+	}
 	return c.Status(r.status).JSON(struct {
 		Error errorObject `json:"error"`
 	}{errorObject{

@@ -1,0 +1,141 @@
+package httpx_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"maps"
+	"testing"
+	"time"
+
+	"github.com/lucid-blockchain/lucid/apiserver/httpx"
+	"github.com/lucid-blockchain/lucid/internal/fault"
+	"github.com/lucid-blockchain/lucid/internal/money"
+)
+
+func parse(t *testing.T, body string) *httpx.Object {
+	t.Helper()
+	o, err := httpx.ParseObject([]byte(body))
+	if err != nil {
+		t.Fatalf("parse %s: %v", body, err)
+	}
+	return o
+}
+
+func reasons(err error) map[string]string {
+	found := map[string]string{}
+	if refusal, ok := fault.As(err); ok {
+		for _, f := range refusal.Fields {
+			found[f.Name] = f.Reason
+		}
+	}
+	return found
+}
+
+func TestObjectTakesValues(t *testing.T) {
+	o := parse(t, `{"text": "a\u00e9", "amount": 1.5e3, "quoted": "0.000001", "slope": "0.000000000001",
+		"id": "550E8400-e29b-41d4-a716-446655440000", "at": "2024-01-15T10:30:00.5+01:00", "n": -3, "none": null}`)
+	if got := o.String("text"); got != "aé" {
+		t.Errorf("text %q", got)
+	}
+	if got := o.Amount("amount"); got == nil || *got != 1500*money.Unit {
+		t.Errorf("amount %v", got)
+	}
+	if got := o.Amount("quoted"); got == nil || *got != 1 {
+		t.Errorf("quoted amount %v", got)
+	}
+	if got := o.Slope("slope"); got == nil || *got != 1 {
+		t.Errorf("slope %v", got)
+	}
+	if got := o.UUID("id"); got == nil || got.String() != "550e8400-e29b-41d4-a716-446655440000" {
+		t.Errorf("id %v", got)
+	}
+	if got := o.Time("at"); got == nil || !got.Equal(time.Date(2024, 1, 15, 9, 30, 0, 5e8, time.UTC)) || got.Location() != time.UTC {
+		t.Errorf("at %v", got)
+	}
+	if got := o.Int("n", -5, 5); got == nil || *got != -3 {
+		t.Errorf("n %v", got)
+	}
+	if o.Text("none") != nil || o.Text("absent") != nil {
+		t.Error("null stands for absent")
+	}
+	if err := o.Err(); err != nil {
+		t.Errorf("nothing is wrong: %v", reasons(err))
+	}
+}
+
+func TestObjectReportsOncePerMember(t *testing.T) {
+	o := parse(t, `{"n": 1.5, "far": 9, "id": "{550e8400-e29b-41d4-a716-446655440000}", "big": 1e99, "empty": "", "x": 1}`)
+	o.Int("n", 0, 5)
+	o.Int("far", 0, 5)
+	o.UUID("id")
+	o.Amount("big")
+	o.Amount("empty")
+	o.Require("gone", "n")
+	domain := fault.InvalidFields(fault.Field{Name: "n", Reason: "second opinion"}, fault.Field{Name: "name", Reason: "is taken"})
+	want := map[string]string{
+		"n": "must be an integer", "far": "must be between 0 and 5", "id": "must be a valid UUID",
+		"big": "is out of range", "empty": "must be a decimal number such as 12.5",
+		"gone": "is required", "name": "is taken", "x": "is not a known field",
+	}
+	if got := reasons(o.Err(nil, domain)); !maps.Equal(got, want) {
+		t.Errorf("got %v\nwant %v", got, want)
+	}
+	other := errors.New("not about fields")
+	if err := o.Err(other); !errors.Is(err, other) {
+		t.Errorf("got %v, want the other error itself", err)
+	}
+}
+
+// FuzzParseObject: whatever comes in, the reader neither panics nor lets pass
+// what encoding/json refuses, and every taken amount is exactly what was written.
+func FuzzParseObject(f *testing.F) {
+	for _, seed := range []string{
+		`{}`, `{"a": 1}`, `{"a": "1.5"}`, `{"a": 1e5, "a": 2}`, `{"a": {"b": [1, "}"]}}`, `{"a": -0.000001} `, `[`, `{"a"}`, "{\"\xff\": 1}", ``,
+	} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, body []byte) {
+		o, err := httpx.ParseObject(body)
+		if err != nil {
+			if !fault.Is(err, fault.Malformed) {
+				t.Fatalf("%q: %v is no Malformed fault", body, err)
+			}
+			return
+		}
+		var plain map[string]any
+		if json.Unmarshal(body, &plain) != nil {
+			t.Fatalf("%q is no JSON object, yet it was read", body)
+		}
+		amount := o.Amount("a")
+		_, _, _, _, _ = o.Text("a"), o.UUID("a"), o.Time("a"), o.Slope("a"), o.Int("a", 0, 9)
+		if amount == nil {
+			return
+		}
+		again, err := money.Parse(amount.String())
+		if err != nil || again != *amount {
+			t.Fatalf("%q: %v does not survive a round trip", body, amount)
+		}
+	})
+}
+
+// pinger counts how often it is asked.
+type pinger struct {
+	asked int
+	err   error
+}
+
+func (p *pinger) Ping(context.Context) error { p.asked++; return p.err }
+
+func TestProbeAsksOnceASecond(t *testing.T) {
+	target := &pinger{err: errors.New("away")}
+	probe := httpx.NewProbe(target)
+	for range 50 {
+		if probe.Read(t.Context()).Up {
+			t.Fatal("the dependency is away")
+		}
+	}
+	if target.asked != 1 {
+		t.Errorf("asked %d times for 50 readings at once, want 1", target.asked)
+	}
+}

@@ -1,0 +1,115 @@
+package launchpad_test
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/gofiber/fiber/v2"
+	"github.com/google/uuid"
+
+	"github.com/lucid-blockchain/lucid/apiserver/launchpad"
+	"github.com/lucid-blockchain/lucid/apiserver/surfacetest"
+	"github.com/lucid-blockchain/lucid/internal/chain"
+	"github.com/lucid-blockchain/lucid/internal/fault"
+	"github.com/lucid-blockchain/lucid/internal/market"
+	"github.com/lucid-blockchain/lucid/internal/ratelimit"
+	"github.com/lucid-blockchain/lucid/internal/snapshot"
+)
+
+// broken is a domain that fails with err whatever it is asked.
+type broken struct {
+	launchpad.Chains
+	launchpad.Market
+	err error
+}
+
+func (b broken) Templates(context.Context, chain.TemplateFilter, chain.Page) ([]chain.Template, int64, error) {
+	return nil, 0, b.err
+}
+
+func (b broken) Pools(context.Context, market.Page) ([]market.Pool, int64, error) {
+	return nil, 0, b.err
+}
+
+func serveBroken(t *testing.T, err error) *surfacetest.Client {
+	t.Helper()
+	b := broken{err: err}
+	return surfacetest.Serve(t, launchpad.New(launchpad.Domain{Chains: b, Market: b}), nil)
+}
+
+func TestFailuresInTheSeedsWords(t *testing.T) {
+	down := &net.OpError{Op: "dial", Net: "tcp", Err: errors.New("db-7.internal refused")}
+	const unavailable = "The service is temporarily unavailable, please try again"
+	for _, test := range []struct {
+		reason  string
+		err     error
+		status  int
+		code    string
+		message string
+	}{
+		{"anything unknown is the seed's sentence", errors.New("secret of db-7.internal"), 500, "INTERNAL_ERROR", "Failed to retrieve virtual pools"},
+		{"the database is away", down, 503, "SERVICE_UNAVAILABLE", unavailable},
+		{"a kind that nobody knows", fault.New("Odd", "db-7.internal"), 500, "INTERNAL_ERROR", "Failed to retrieve virtual pools"},
+		{"the server's own refusal of a body", fiber.ErrRequestEntityTooLarge, 400, "BAD_REQUEST", "Request is too large"},
+		{"a request that never ends", fiber.ErrRequestTimeout, 400, "BAD_REQUEST", "Request did not arrive in time"},
+		{"no HTTP", fiber.ErrBadRequest, 400, "BAD_REQUEST", "Malformed request"},
+		{"invalid", fault.InvalidFields(), 400, "VALIDATION_ERROR", "Validation failed"},
+		{"malformed", fault.New(fault.Malformed, "m"), 400, "BAD_REQUEST", "m"},
+		{"forbidden", fault.New(fault.Forbidden, "m"), 403, "FORBIDDEN", "m"},
+		{"conflict", fault.New(fault.Conflict, "m"), 409, "CONFLICT", "m"},
+		{"unprocessable", fault.New(fault.Unprocessable, "m"), 422, "UNPROCESSABLE_ENTITY", "m"},
+		{"the cause stays inside", fault.New(fault.Unavailable, "m").Because(down), 503, "SERVICE_UNAVAILABLE", "m"},
+	} {
+		answer := serveBroken(t, test.err).Do(http.MethodGet, "/api/v1/virtual-pools", "", "X-User-ID", uuid.NewString())
+		t.Log(test.reason)
+		expect(t, answer, test.status, test.code, test.message)
+		if strings.Contains(string(answer.Body), "db-7") {
+			t.Errorf("%s: the answer tells what is inside: %s", test.reason, answer.Body)
+		}
+		if test.status == http.StatusServiceUnavailable && answer.Header.Get("Retry-After") == "" {
+			t.Errorf("%s: no Retry-After", test.reason)
+		}
+	}
+	templates := serveBroken(t, errors.New("x")).Do(http.MethodGet, "/api/v1/templates", "", "X-User-ID", uuid.NewString())
+	expect(t, templates, 500, "INTERNAL_ERROR", "Failed to retrieve templates")
+}
+
+func TestLimitAndMaintenance(t *testing.T) {
+	client := serveBroken(t, errors.New("unused"))
+	client.Configure(func(s *snapshot.Snapshot) {
+		s.Maintenance = &snapshot.Maintenance{Mode: snapshot.MaintenanceOn, RetryAfterSeconds: 7}
+	})
+	closed := client.Do(http.MethodGet, "/api/v1/chains", "")
+	expect(t, closed, 503, "SERVICE_UNAVAILABLE", "The service is in maintenance, please try again later")
+	if got := closed.Header.Get("Retry-After"); got != "7" {
+		t.Errorf("Retry-After is %q, want what the gateway declares", got)
+	}
+	if health := client.Do(http.MethodGet, "/health", ""); health.Status != http.StatusOK {
+		t.Errorf("health is served in maintenance too: %d", health.Status)
+	}
+	client.Configure(func(s *snapshot.Snapshot) {
+		tier := ratelimit.DefaultTiers(ratelimit.SurfaceLaunchpad)[0]
+		tier.Burst = 1
+		s.RateLimits[ratelimit.SurfaceLaunchpad] = []ratelimit.Tier{tier}
+	})
+	client.Do(http.MethodGet, "/api/v1/chains", "")
+	limited := client.Do(http.MethodGet, "/api/v1/chains", "")
+	var body struct {
+		Error struct {
+			Code    string
+			Details struct {
+				Tier       string
+				Limit      int64
+				RetryAfter int64 `json:"retry_after"`
+			}
+		}
+	}
+	limited.Into(t, &body)
+	if limited.Status != http.StatusTooManyRequests || body.Error.Code != "RATE_LIMIT_EXCEEDED" || body.Error.Details.Limit != 1 {
+		t.Errorf("over the limit: %d %s", limited.Status, limited.Body)
+	}
+}
