@@ -113,3 +113,18 @@ func TestLimitAndMaintenance(t *testing.T) {
 		t.Errorf("over the limit: %d %s", limited.Status, limited.Body)
 	}
 }
+
+// TestLostDatabase: the real store's errors come out as 503, whoever asks.
+func TestLostDatabase(t *testing.T) {
+	p := newPlatform(t)
+	known := uuid.New()
+	p.list(known, "/chains")
+	p.store.Close()
+	for _, user := range []uuid.UUID{known, uuid.New()} {
+		for _, path := range []string{"/chains", "/virtual-pools", "/templates", "/accounts/me", "/chains/" + seedChain} {
+			if answer := p.as(user, http.MethodGet, path, ""); answer.Status != http.StatusServiceUnavailable {
+				t.Errorf("%s: %d %s", path, answer.Status, answer.Body)
+			}
+		}
+	}
+}
