@@ -28,7 +28,7 @@ var errPipelineRead = errors.New("a pipeline records writes only")
 
 // reads is one pipeline of SELECTs that fill a book.
 type reads struct {
-	batch pgx.Batch
+	batch *pgx.Batch
 	book  *book
 }
 
@@ -72,14 +72,21 @@ func accountsOf(user uuid.UUID, pool *listing) orderAccounts {
 
 // read fills a new book in one round trip.
 func read(ctx context.Context, tx pgx.Tx, orders []*pending, at time.Time) (*book, error) {
-	r := &reads{book: newBook(orders, at)}
+	batch := &pgx.Batch{}
+	b := queueReads(batch, orders, at)
+	if err := tx.SendBatch(ctx, batch).Close(); err != nil {
+		return nil, fmt.Errorf("read the batch's rows: %w", err)
+	}
+	return b, nil
+}
+
+// queueReads returns a book that is filled once the batch has been answered.
+func queueReads(batch *pgx.Batch, orders []*pending, at time.Time) *book {
+	r := &reads{batch: batch, book: newBook(orders, at)}
 	r.queuePools(orders)
 	r.queueAccounts()
 	r.queueKnown(orders)
-	if err := tx.SendBatch(ctx, &r.batch).Close(); err != nil {
-		return nil, fmt.Errorf("read the batch's rows: %w", err)
-	}
-	return r.book, nil
+	return r.book
 }
 
 func (r *reads) queuePools(orders []*pending) {
@@ -91,7 +98,7 @@ func (r *reads) queuePools(orders []*pending) {
 			ids = append(ids, p.pool.poolID)
 		}
 	}
-	queueRows(&r.batch, db.MarketPools, func(row db.MarketPoolsRow) {
+	queueRows(r.batch, db.MarketPools, func(row db.MarketPoolsRow) {
 		r.book.addPool(listings[row.ID], row)
 	}, ids)
 }
@@ -113,7 +120,7 @@ func (b *book) addAccount(row db.MarketAccountsRow) {
 func (b *book) accountIDs() []uuid.UUID { return slices.Collect(maps.Keys(b.accounts)) }
 
 func (r *reads) queueAccounts() {
-	queueRows(&r.batch, db.MarketAccounts, r.book.addAccount, r.book.accountIDs())
+	queueRows(r.batch, db.MarketAccounts, r.book.addAccount, r.book.accountIDs())
 }
 
 // queueKnown looks for what was stored before: by id where the caller chose it
@@ -132,10 +139,10 @@ func (r *reads) queueKnown(orders []*pending) {
 		}
 	}
 	if len(ids) > 0 {
-		queueRows(&r.batch, db.MarketTradesByID, r.book.remember, ids)
+		queueRows(r.batch, db.MarketTradesByID, r.book.remember, ids)
 	}
 	if len(keys) > 0 {
-		queueRows(&r.batch, db.MarketTradesByKey, r.book.remember, users, keys)
+		queueRows(r.batch, db.MarketTradesByKey, r.book.remember, users, keys)
 	}
 }
 
@@ -184,46 +191,42 @@ type unreadable struct{}
 
 func (unreadable) Scan(...any) error { return errPipelineRead }
 
-// send sends what was recorded in one round trip and returns how many rows each
-// statement wrote.
-func (p *pipeline) send(ctx context.Context, tx pgx.Tx) ([]int64, error) {
-	results := tx.SendBatch(ctx, &p.batch)
-	counts := make([]int64, p.batch.Len())
-	for i := range counts {
-		tag, err := results.Exec()
-		if err != nil {
-			_ = results.Close() // repeats the error
-			return nil, err
-		}
-		counts[i] = tag.RowsAffected()
-	}
-	return counts, results.Close()
-}
-
 // write stores all that was decided: the pipeline's statements in one round
 // trip, and what follows from a pool's closing, which is rare, after them.
 func write(ctx context.Context, tx pgx.Tx, b *book) error {
 	if len(b.trades) == 0 {
 		return nil
 	}
-	recorded := &pipeline{}
-	var expected []int64
-	for _, s := range b.statements() {
-		if _, err := s.run(ctx, db.New(recorded)); err != nil {
-			return err
-		}
-		expected = append(expected, s.rows)
-	}
-	counts, err := recorded.send(ctx, tx)
+	recorded, err := b.record(ctx)
 	if err != nil {
+		return err
+	}
+	if err := tx.SendBatch(ctx, &recorded.batch).Close(); err != nil {
 		return fmt.Errorf("write the batch: %w", err)
 	}
-	for i, count := range counts {
-		if count != expected[i] {
-			return errFenced
-		}
-	}
 	return writeClosings(ctx, db.New(tx), b)
+}
+
+// record turns the decided book into one pipeline of writes, each of which
+// checks how many rows it wrote.
+func (b *book) record(ctx context.Context) (*pipeline, error) {
+	recorded := &pipeline{}
+	if len(b.trades) == 0 {
+		return recorded, nil
+	}
+	for _, s := range b.statements() {
+		if _, err := s.run(ctx, db.New(recorded)); err != nil {
+			return nil, err
+		}
+		queued := recorded.batch.QueuedQueries[recorded.batch.Len()-1]
+		queued.Exec(func(tag pgconn.CommandTag) error {
+			if tag.RowsAffected() != s.rows {
+				return errFenced
+			}
+			return nil
+		})
+	}
+	return recorded, nil
 }
 
 // poolClosed is the payload of pool.closed.

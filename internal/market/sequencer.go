@@ -212,6 +212,35 @@ func lookFirst(batch []*pending, settling bool) {
 // attempt reads, decides and writes the batch in one transaction. The store
 // runs it again from the start when it lost against another writer.
 func (m *Market) attempt(ctx context.Context, batch []*pending) ([]outcome, error) {
+	outcomes, err := m.pipelined(ctx, batch)
+	if errors.Is(err, store.ErrNotPipelined) {
+		return m.stepwise(ctx, batch)
+	}
+	return outcomes, err
+}
+
+// pipelined takes two round trips. It leaves alone what needs more: a closing,
+// and orders that were refused and may have been filled before.
+func (m *Market) pipelined(ctx context.Context, batch []*pending) ([]outcome, error) {
+	var b *book
+	var outcomes []outcome
+	queue := func(reads *pgx.Batch) { b = queueReads(reads, batch, m.options.Now()) }
+	err := m.store.InTxPipelined(ctx, queue, func() (*pgx.Batch, error) {
+		outcomes = b.decideAll(batch)
+		if unsure(batch, outcomes) || len(b.closed) > 0 {
+			return nil, store.ErrNotPipelined
+		}
+		recorded, err := b.record(ctx)
+		if err != nil {
+			return nil, err
+		}
+		return &recorded.batch, nil
+	})
+	return outcomes, err
+}
+
+// stepwise takes as many round trips as there are steps.
+func (m *Market) stepwise(ctx context.Context, batch []*pending) ([]outcome, error) {
 	var outcomes []outcome
 	err := m.store.InTxRaw(ctx, func(ctx context.Context, tx pgx.Tx) error {
 		b, err := read(ctx, tx, batch, m.options.Now())
