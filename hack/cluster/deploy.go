@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/lucid-blockchain/lucid/hack/cluster/node"
 )
@@ -57,6 +58,9 @@ func (c *cluster) helm(ctx context.Context, repository, tag string) error {
 		"--kubeconfig", c.layout.Kubeconfig(), "--namespace", "lucid-system", "--create-namespace",
 		"--set", "image.repository="+repository, "--set-string", "image.tag="+tag, "--wait", "--timeout", "3m")
 	cmd.Env = append(os.Environ(), "HELM_CACHE_HOME="+home, "HELM_CONFIG_HOME="+home, "HELM_DATA_HOME="+home)
+	// Killed, it would leave the release locked; interrupted, it says it failed.
+	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
+	cmd.WaitDelay = 15 * time.Second
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("helm upgrade --install lucid: %w\n%s\n%s", err, out, c.hint("kubectl get pods -n lucid-system"))
 	}
