@@ -26,9 +26,14 @@ import (
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"github.com/lucid-blockchain/lucid/api/v1alpha1"
+	"github.com/lucid-blockchain/lucid/controllers/book"
+	"github.com/lucid-blockchain/lucid/controllers/chain"
 	"github.com/lucid-blockchain/lucid/controllers/ledgers"
 	"github.com/lucid-blockchain/lucid/controllers/lucidgateway"
 	"github.com/lucid-blockchain/lucid/controllers/ratelimitpolicy"
+	"github.com/lucid-blockchain/lucid/controllers/reconcile"
+	"github.com/lucid-blockchain/lucid/controllers/relay"
+	"github.com/lucid-blockchain/lucid/controllers/virtualpool"
 )
 
 const (
@@ -97,6 +102,9 @@ type Dependencies struct {
 	Image   string
 	// APIServerPort is the port of the API server, for the pods' network policy.
 	APIServerPort int32
+	// Keystores and Network are what a chain's graduation needs.
+	Keystores chain.Keystores
+	Network   chain.Network
 }
 
 // registrations adds everything the operator runs to the manager, in no
@@ -104,6 +112,7 @@ type Dependencies struct {
 var registrations = []func(ctrl.Manager, Dependencies) error{
 	registerGateway,
 	registerPolicies,
+	registerLedgerKinds,
 }
 
 // Register adds all controllers to a manager.
@@ -126,6 +135,38 @@ func registerGateway(mgr ctrl.Manager, deps Dependencies) error {
 
 func registerPolicies(mgr ctrl.Manager, _ Dependencies) error {
 	return (&ratelimitpolicy.Reconciler{Client: mgr.GetClient()}).SetupWithManager(mgr)
+}
+
+// registerLedgerKinds adds the kinds that mirror the ledger, and the relay that
+// wakes their controllers when the ledger changes.
+func registerLedgerKinds(mgr ctrl.Manager, deps Dependencies) error {
+	if err := relay.IndexChains(context.Background(), mgr.GetFieldIndexer()); err != nil {
+		return err
+	}
+	wake := relay.New(mgr.GetClient(), deps.Ledgers)
+	if err := mgr.Add(wake); err != nil {
+		return fmt.Errorf("adding the relay: %w", err)
+	}
+	books := &book.Books{Ledgers: deps.Ledgers, Reader: mgr.GetClient()}
+	recorder := mgr.GetEventRecorder("lucid-chain")
+	chains := &chain.Reconciler{
+		Client:    mgr.GetClient(),
+		Live:      mgr.GetAPIReader(),
+		Applier:   reconcile.NewApplier(mgr.GetClient(), mgr.GetAPIReader(), recorder, string(chain.FieldOwner)),
+		Recorder:  recorder,
+		Books:     books,
+		Keystores: deps.Keystores,
+		Network:   deps.Network,
+		Image:     deps.Image,
+		Wake:      wake.Chains,
+	}
+	if err := chains.SetupWithManager(mgr); err != nil {
+		return err
+	}
+	pools := &virtualpool.Reconciler{
+		Client: mgr.GetClient(), Books: books, Recorder: mgr.GetEventRecorder("lucid-virtualpool"), Wake: wake.Pools,
+	}
+	return pools.SetupWithManager(mgr)
 }
 
 func (o Options) manager() (ctrl.Options, error) {
