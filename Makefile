@@ -30,7 +30,7 @@ fmt: ## Format the Go code.
 
 .PHONY: test
 test: ## Unit, property, store and envtest suites, with the race detector.
-	$(GO) run ./hack/machine/prepare postgresql
+	$(GO) run ./hack/prerequisites postgresql
 	KUBEBUILDER_ASSETS="$$($(ENVTEST_ASSETS))" $(GO) test $(TEST_FLAGS) ./...
 
 .PHONY: verify
