@@ -155,7 +155,8 @@ type scope struct {
 	genesis     []byte
 	genesisHash string
 
-	settled bool // the ledger's side of a deletion is done
+	stories []story // events of this pass
+	settled bool    // the ledger's side of a deletion is done
 }
 
 func (s *scope) gateway() types.NamespacedName {
@@ -179,7 +180,8 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 			return reconcile.Result(err)
 		}
 	}
-	result, err := reconcile.WithStatus(ctx, r.Client, object, func(ctx context.Context) error {
+	status := &outcome{Client: r.Client}
+	result, err := reconcile.WithStatus(ctx, status, object, func(ctx context.Context) error {
 		if reconcile.SetPaused(s.conditions, object) {
 			return nil
 		}
@@ -190,6 +192,9 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		report(s, err)
 		return err
 	})
+	if !status.lost {
+		r.publish(s)
+	}
 	if s.settled && err == nil {
 		return reconcile.Result(r.release(ctx, object))
 	}
@@ -220,18 +225,4 @@ func (r *Reconciler) now() time.Time {
 		return r.Now()
 	}
 	return time.Now()
-}
-
-// happened sets a condition to True and tells of it once, when it becomes so.
-func (r *Reconciler) happened(s *scope, condition, reason, action, format string, args ...any) {
-	told := s.conditions.IsTrue(condition)
-	message := fmt.Sprintf(format, args...)
-	s.conditions.True(condition, reason, message)
-	if !told {
-		r.tell(s, reason, action, message)
-	}
-}
-
-func (r *Reconciler) tell(s *scope, reason, action, message string) {
-	r.Recorder.Eventf(s.object, nil, corev1.EventTypeNormal, reason, action, "%s", message)
 }

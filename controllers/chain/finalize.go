@@ -73,7 +73,7 @@ func (r *Reconciler) remove(ctx context.Context, s *scope) error {
 	err = ledger.Remove(ctx, id)
 	switch {
 	case err == nil:
-		r.tell(s, lucidv1.ReasonDeleted, "Delete", "the draft is removed from the ledger")
+		s.tell(lucidv1.ReasonDeleted, "Delete", "the draft is removed from the ledger")
 		return nil
 	case !fault.Is(err, fault.Unprocessable):
 		return refusal(err)

@@ -35,7 +35,7 @@ func (r *Reconciler) graduate(ctx context.Context, s *scope) error {
 		before(s)
 		return nil
 	}
-	r.crossed(s)
+	s.crossed()
 	err := reconcile.Sequence(r.prepare, r.run, r.observe)(ctx, s)
 	if err != nil && !isHeight(err) && !s.conditions.IsTrue(lucidv1.ConditionGraduated) {
 		s.conditions.FromError(lucidv1.ConditionGraduated, err, "", "")
@@ -45,14 +45,14 @@ func (r *Reconciler) graduate(ctx context.Context, s *scope) error {
 
 // crossed tells of the threshold once. The condition that remembers it is
 // Graduated, whose reason moves on from Trading.
-func (r *Reconciler) crossed(s *scope) {
+func (s *scope) crossed() {
 	previous := s.conditions.Get(lucidv1.ConditionGraduated)
 	if previous != nil && previous.Reason != lucidv1.ReasonTrading && previous.Reason != lucidv1.ReasonNotStarted &&
 		previous.Reason != lucidv1.ReasonReconciling {
 		return
 	}
 	text := thresholdText(s.pool, s.row.GraduationThreshold)
-	r.tell(s, lucidv1.ReasonThresholdCrossed, "Graduate", text)
+	s.tell(lucidv1.ReasonThresholdCrossed, "Graduate", text)
 	s.conditions.False(lucidv1.ConditionGraduated, lucidv1.ReasonThresholdCrossed, text)
 }
 
@@ -186,12 +186,12 @@ func (r *Reconciler) run(ctx context.Context, s *scope) error {
 			return err
 		}
 	}
-	r.starting(s)
+	s.starting()
 	return nil
 }
 
 // starting shows where the chain will be found, and tells of it once.
-func (r *Reconciler) starting(s *scope) {
+func (s *scope) starting() {
 	first := s.object.Status.Network == nil
 	if first {
 		s.object.Status.Network = &lucidv1.NetworkStatus{}
@@ -202,7 +202,7 @@ func (r *Reconciler) starting(s *scope) {
 	network.RPCEndpoint = rpcEndpoint(s.object.Name, s.object.Namespace)
 	if first && !s.row.IsGraduated {
 		text := "the live chain " + network.ChainID + " starts from genesis " + s.genesisHash
-		r.tell(s, lucidv1.ReasonNetworkStarting, "StartNetwork", text)
+		s.tell(lucidv1.ReasonNetworkStarting, "StartNetwork", text)
 		s.conditions.False(lucidv1.ConditionGraduated, lucidv1.ReasonNetworkStarting, text)
 	}
 }
@@ -238,7 +238,7 @@ func (r *Reconciler) unreachable(ctx context.Context, s *scope) error {
 		return errors.Join(ctx.Err())
 	}
 	if s.row.IsGraduated {
-		r.marked(s)
+		s.marked()
 		return s.refuse(lucidv1.ConditionNetworkReady, reconcile.Waiting(5*time.Second, lucidv1.ReasonUnreachable, "the live chain does not answer"))
 	}
 	return s.refuse(lucidv1.ConditionNetworkReady,
@@ -256,12 +256,12 @@ func (r *Reconciler) mark(ctx context.Context, s *scope) error {
 		s.row.IsGraduated, s.row.Status = true, chain.Graduated
 	}
 	s.object.Status.Status = lucidv1.ChainGraduated
-	r.marked(s)
+	s.marked()
 	return nil
 }
 
-func (r *Reconciler) marked(s *scope) {
-	r.happened(s, lucidv1.ConditionGraduated, lucidv1.ReasonGraduated, "Graduate",
+func (s *scope) marked() {
+	s.happened(lucidv1.ConditionGraduated, lucidv1.ReasonGraduated, "Graduate",
 		"the live chain %s is recorded in the ledger with genesis %s", s.object.Status.Network.ChainID, s.genesisHash)
 }
 

@@ -51,7 +51,7 @@ func (r *Reconciler) record(ctx context.Context, s *scope) error {
 		return nil
 	}
 	s.object.Status.ObservedGeneration = s.object.Generation
-	r.happened(s, lucidv1.ConditionRecorded, lucidv1.ReasonRecorded, "Record", "the ledger holds the chain as %s", row.ID)
+	s.happened(lucidv1.ConditionRecorded, lucidv1.ReasonRecorded, "Record", "the ledger holds the chain as %s", row.ID)
 	return nil
 }
 
@@ -107,7 +107,7 @@ func (r *Reconciler) launch(ctx context.Context, s *scope) error {
 		s.conditions.False(lucidv1.ConditionLaunched, lucidv1.ReasonFailed, s.row.FailureReason)
 		return nil
 	case s.row.Status.Launched():
-		r.launched(s)
+		s.launched()
 		return nil
 	case s.object.Spec.Launch.Mode == lucidv1.LaunchManual:
 		manual(s)
@@ -119,14 +119,14 @@ func (r *Reconciler) launch(ctx context.Context, s *scope) error {
 	}
 	s.row, s.object.Status.Status = row, lucidv1.ChainState(row.Status)
 	if row.Status.Launched() {
-		r.launched(s)
+		s.launched()
 		return nil
 	}
 	return s.refuse(lucidv1.ConditionLaunched, r.scheduled(s))
 }
 
-func (r *Reconciler) launched(s *scope) {
-	r.happened(s, lucidv1.ConditionLaunched, lucidv1.ReasonLaunched, "Launch", "the token %s trades on its bonding curve", s.row.TokenSymbol)
+func (s *scope) launched() {
+	s.happened(lucidv1.ConditionLaunched, lucidv1.ReasonLaunched, "Launch", "the token %s trades on its bonding curve", s.row.TokenSymbol)
 }
 
 // manual says what a chain is waiting for that is launched through the API.

@@ -1,0 +1,262 @@
+package chain_test
+
+import (
+	"context"
+	"crypto/ed25519"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/go-logr/logr"
+	"github.com/google/uuid"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/tools/events"
+	"k8s.io/utils/ptr"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/config"
+	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
+
+	lucidv1 "github.com/lucid-blockchain/lucid/api/v1alpha1"
+	"github.com/lucid-blockchain/lucid/controllers/book"
+	chaincontroller "github.com/lucid-blockchain/lucid/controllers/chain"
+	"github.com/lucid-blockchain/lucid/controllers/ledgers"
+	"github.com/lucid-blockchain/lucid/controllers/reconcile"
+	"github.com/lucid-blockchain/lucid/controllers/reconcile/reconciletest"
+	"github.com/lucid-blockchain/lucid/controllers/relay"
+	"github.com/lucid-blockchain/lucid/controllers/virtualpool"
+	"github.com/lucid-blockchain/lucid/internal/chain"
+	"github.com/lucid-blockchain/lucid/internal/kubetest"
+	"github.com/lucid-blockchain/lucid/internal/livechain"
+	"github.com/lucid-blockchain/lucid/internal/market"
+	"github.com/lucid-blockchain/lucid/internal/store"
+	"github.com/lucid-blockchain/lucid/internal/store/storetest"
+)
+
+func TestMain(m *testing.M) {
+	ctrl.SetLogger(logr.Discard())
+	os.Exit(kubetest.Run(m))
+}
+
+// operator is a running manager with the chain and pool controllers and the
+// relay, over a real API server and a real database; only the live chain is made up.
+type operator struct {
+	*kubetest.Cluster
+	store   *store.Store
+	chains  *chain.Service
+	market  *market.Market
+	network *fakeNetwork
+	events  *events.FakeRecorder
+	writes  *reconciletest.Writes
+}
+
+func start(t *testing.T) *operator {
+	t.Helper()
+	o := &operator{Cluster: kubetest.Open(t), network: &fakeNetwork{}, events: events.NewFakeRecorder(1000)}
+	address := storetest.URL(t)
+	var err error
+	if o.store, err = store.Open(t.Context(), address); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(o.store.Close)
+	o.market = market.New(o.store, market.Options{})
+	o.chains = &chain.Service{Store: o.store, Market: o.market}
+	o.create(t, &corev1.Secret{ObjectMeta: o.meta("db"), StringData: map[string]string{"url": address}})
+	o.create(t, &lucidv1.LucidGateway{ObjectMeta: o.meta("main"), Spec: lucidv1.LucidGatewaySpec{
+		Image: "lucid:test", Database: lucidv1.Database{SecretRef: lucidv1.SecretKeyReference{Name: "db"}},
+	}})
+	o.run(t)
+	return o
+}
+
+func (o *operator) run(t *testing.T) {
+	t.Helper()
+	o.writes = reconciletest.Count(o.Config)
+	mgr, err := ctrl.NewManager(o.Config, ctrl.Options{
+		Scheme: o.Scheme, Metrics: metricsserver.Options{BindAddress: "0"},
+		Cache:      cache.Options{DefaultNamespaces: map[string]cache.Config{o.Namespace: {}}},
+		Client:     client.Options{Cache: &client.CacheOptions{DisableFor: []client.Object{&corev1.Secret{}}}},
+		Controller: config.Controller{SkipNameValidation: ptr.To(true)},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	books := ledgers.New()
+	o.register(t, mgr, books)
+	ctx, cancel := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	running.Go(func() { _ = o.market.Run(ctx) })
+	running.Go(func() {
+		if err := mgr.Start(ctx); err != nil {
+			t.Errorf("manager: %v", err)
+		}
+	})
+	t.Cleanup(func() { cancel(); running.Wait(); books.Close() })
+}
+
+func (o *operator) register(t *testing.T, mgr ctrl.Manager, open *ledgers.Ledgers) {
+	t.Helper()
+	if err := relay.IndexChains(t.Context(), mgr.GetFieldIndexer()); err != nil {
+		t.Fatal(err)
+	}
+	outbox := relay.New(mgr.GetClient(), open)
+	books := &book.Books{Ledgers: open, Reader: mgr.GetClient()}
+	chains := &chaincontroller.Reconciler{
+		Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Recorder: o.events, Books: books,
+		Applier:   reconcile.NewApplier(mgr.GetClient(), mgr.GetAPIReader(), o.events, string(chaincontroller.FieldOwner)),
+		Keystores: fakeKeystores{}, Network: o.network, Image: "operator:test", Wake: outbox.Chains,
+	}
+	pools := &virtualpool.Reconciler{Client: mgr.GetClient(), Books: books, Recorder: o.events, Wake: outbox.Pools}
+	for _, err := range []error{chains.SetupWithManager(mgr), pools.SetupWithManager(mgr), mgr.Add(outbox)} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func (o *operator) meta(name string) metav1.ObjectMeta {
+	return metav1.ObjectMeta{Namespace: o.Namespace, Name: name}
+}
+
+func (o *operator) create(t *testing.T, obj client.Object) {
+	t.Helper()
+	if err := o.Client.Create(t.Context(), obj); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (o *operator) declare(t *testing.T, name string, change func(*lucidv1.ChainSpec)) *lucidv1.Chain {
+	t.Helper()
+	object := &lucidv1.Chain{ObjectMeta: o.meta(name), Spec: lucidv1.ChainSpec{
+		GatewayRef: lucidv1.LocalObjectReference{Name: "main"}, ChainName: "Chain " + name, Token: lucidv1.Token{Symbol: "TEST"},
+	}}
+	if change != nil {
+		change(&object.Spec)
+	}
+	o.create(t, object)
+	return object
+}
+
+// wait reads obj again and again until check is content.
+func (o *operator) wait(t *testing.T, obj client.Object, what string, check func() error) {
+	t.Helper()
+	kubetest.Eventually(t, 20*time.Second, what, func(ctx context.Context) error {
+		if err := o.Client.Get(ctx, client.ObjectKeyFromObject(obj), obj); err != nil {
+			return err
+		}
+		return check()
+	})
+}
+
+func (o *operator) waitCondition(t *testing.T, c *lucidv1.Chain, condition string, status metav1.ConditionStatus, reason string) metav1.Condition {
+	t.Helper()
+	var found metav1.Condition
+	o.wait(t, c, condition+"="+string(status)+" "+reason, func() error {
+		got := meta.FindStatusCondition(c.Status.Conditions, condition)
+		if got == nil || got.Status != status || got.Reason != reason {
+			return fmt.Errorf("condition is %+v", got)
+		}
+		found = *got
+		return nil
+	})
+	return found
+}
+
+func (o *operator) row(t *testing.T, c *lucidv1.Chain) chain.Chain {
+	t.Helper()
+	row, err := o.chains.Get(t.Context(), uuid.MustParse(c.LedgerID()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return row
+}
+
+// quiet waits until nothing is written and wants it to stay so.
+func (o *operator) quiet(t *testing.T, during time.Duration) {
+	t.Helper()
+	time.Sleep(500 * time.Millisecond)
+	o.writes.Reset()
+	time.Sleep(during)
+	if o.writes.Total() > 0 {
+		t.Errorf("a steady state writes:\n%s", o.writes)
+	}
+}
+
+// told returns the reasons of the events so far, in order.
+func (o *operator) told() []string {
+	var reasons []string
+	for {
+		select {
+		case line := <-o.events.Events:
+			reasons = append(reasons, strings.Fields(line)[1])
+		default:
+			return reasons
+		}
+	}
+}
+
+// fakeNetwork is a live chain that starts when it is told to.
+type fakeNetwork struct {
+	mu      sync.Mutex
+	seen    chaincontroller.Observation
+	running bool
+	keys    int
+}
+
+func (n *fakeNetwork) GenerateKeys() (node, validator []byte, err error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.keys++
+	return []byte("node"), []byte(strings.Repeat("k", ed25519.PublicKeySize)), nil
+}
+
+func (n *fakeNetwork) ValidatorPublicKey(file []byte) (ed25519.PublicKey, error) {
+	if len(file) != ed25519.PublicKeySize {
+		return nil, errors.New("no key")
+	}
+	return ed25519.PublicKey(file), nil
+}
+
+func (n *fakeNetwork) Observe(context.Context, string) (chaincontroller.Observation, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if !n.running {
+		return chaincontroller.Observation{}, errors.New("connection refused")
+	}
+	return n.seen, nil
+}
+
+func (n *fakeNetwork) boot(height int64, genesisHash string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.running, n.seen = true, chaincontroller.Observation{Height: height, GenesisHash: genesisHash}
+}
+
+// fakeKeystores derives addresses from ids.
+type fakeKeystores struct{}
+
+func (fakeKeystores) Addresses(context.Context, types.NamespacedName) (chaincontroller.Addresses, error) {
+	return fakeKeystores{}, nil
+}
+
+func (fakeKeystores) EnsureAddress(_ context.Context, user uuid.UUID) (livechain.Address, error) {
+	return addressOf("user" + user.String()), nil
+}
+
+func (fakeKeystores) EnsureTreasury(_ context.Context, id uuid.UUID) (livechain.Address, error) {
+	return addressOf("treasury" + id.String()), nil
+}
+
+func addressOf(text string) livechain.Address {
+	digest := sha256.Sum256([]byte(text))
+	return livechain.Address(digest[:livechain.AddressLength])
+}
