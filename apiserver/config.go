@@ -8,6 +8,7 @@ import (
 	"github.com/go-logr/logr"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/lucid-blockchain/lucid/apiserver/live"
 	"github.com/lucid-blockchain/lucid/apiserver/middleware"
 	"github.com/lucid-blockchain/lucid/apiserver/source"
 )
@@ -38,13 +39,15 @@ type Endpoint struct {
 type Config struct {
 	Endpoints       []Endpoint
 	InternalAddress string
-	Source          source.Source
-	Reporter        *source.Reporter // nil without Kubernetes
-	Users           middleware.Users
-	Database        Database
-	Workers         []Worker
-	Registry        *prometheus.Registry
-	Log             logr.Logger
+	// Live is where the configuration in force is kept; a place of its own when nil.
+	Live     *live.Holder
+	Source   source.Source
+	Reporter *source.Reporter // nil without Kubernetes
+	Users    middleware.Users
+	Database Database
+	Workers  []Worker
+	Registry *prometheus.Registry
+	Log      logr.Logger
 	// RequestTimeout bounds a handler's context; 30 s when 0.
 	RequestTimeout time.Duration
 	// DrainDelay is how long the server goes on serving after it said that it is
@@ -76,6 +79,9 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	if c.DrainTimeout == 0 {
 		c.DrainTimeout = defaultDrainTimeout
+	}
+	if c.Live == nil {
+		c.Live = &live.Holder{}
 	}
 	switch {
 	case len(c.Endpoints) == 0:

@@ -22,7 +22,7 @@ import (
 // Server is one API pod. New binds its ports; Run serves them.
 type Server struct {
 	config   Config
-	live     live.Holder
+	live     *live.Holder
 	draining atomic.Bool
 	reached  atomic.Bool // the database has answered once
 	surfaces []listening
@@ -53,9 +53,9 @@ func New(config Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{config: config}
+	s := &Server{config: config, live: config.Live}
 	metrics := middleware.NewMetrics(config.Registry)
-	config.Registry.MustRegister(newCollector(&s.live))
+	config.Registry.MustRegister(newCollector(s.live))
 	for _, endpoint := range config.Endpoints {
 		app := s.application(endpoint, metrics)
 		if err := s.bind(endpoint, app); err != nil {
@@ -102,7 +102,7 @@ func (s *Server) Address(surface string) string {
 // middleware says what handlers must copy.
 func (s *Server) application(endpoint Endpoint, metrics *middleware.Metrics) *fiber.App {
 	chain := &middleware.Chain{
-		Surface: endpoint.Surface, Live: &s.live, Users: s.config.Users, Metrics: metrics,
+		Surface: endpoint.Surface, Live: s.live, Users: s.config.Users, Metrics: metrics,
 		Log: s.config.Log, Timeout: s.config.RequestTimeout, Draining: &s.draining,
 	}
 	limit := endpoint.BodyLimit

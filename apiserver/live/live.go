@@ -8,6 +8,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/lucid-blockchain/lucid/internal/money"
 	"github.com/lucid-blockchain/lucid/internal/ratelimit"
 	"github.com/lucid-blockchain/lucid/internal/snapshot"
 )
@@ -19,8 +20,9 @@ var surfaces = []string{ratelimit.SurfaceGateway, ratelimit.SurfaceLaunchpad, ra
 // for the limiters' buckets.
 type Configuration struct {
 	Snapshot *snapshot.Snapshot
-	Hash     string // of the snapshot's content
-	origin   string // uid of the object it came from
+	Hash     string      // of the snapshot's content
+	Rate     money.Ratio // USD per CNPY
+	origin   string      // uid of the object it came from
 	limiters map[string]*ratelimit.Limiter
 	proxies  []netip.Prefix
 }
@@ -78,7 +80,11 @@ func (h *Holder) Offer(origin string, s *snapshot.Snapshot) (bool, error) {
 }
 
 func compile(s *snapshot.Snapshot, previous *Configuration) (*Configuration, error) {
-	c := &Configuration{Snapshot: s, limiters: make(map[string]*ratelimit.Limiter, len(surfaces))}
+	rate, err := money.ParseRatio(s.CNPYUSDRate)
+	if err != nil {
+		return nil, fmt.Errorf("CNPY/USD rate: %w", err)
+	}
+	c := &Configuration{Snapshot: s, Rate: rate, limiters: make(map[string]*ratelimit.Limiter, len(surfaces))}
 	for _, surface := range surfaces {
 		options := ratelimit.Options{}
 		if previous != nil {

@@ -1,0 +1,151 @@
+package apiserver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/go-logr/logr"
+	"github.com/spf13/cobra"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
+
+	"github.com/lucid-blockchain/lucid/apiserver/docu"
+	"github.com/lucid-blockchain/lucid/apiserver/gateway"
+	"github.com/lucid-blockchain/lucid/apiserver/launchpad"
+	"github.com/lucid-blockchain/lucid/apiserver/live"
+	"github.com/lucid-blockchain/lucid/apiserver/source"
+	"github.com/lucid-blockchain/lucid/internal/identity"
+	"github.com/lucid-blockchain/lucid/internal/market"
+	"github.com/lucid-blockchain/lucid/internal/money"
+	"github.com/lucid-blockchain/lucid/internal/store"
+	"github.com/lucid-blockchain/lucid/internal/telemetry"
+)
+
+// Environment variables of `lucid apiserver`. The database URL has no flag: its
+// password would show in the process list.
+const (
+	databaseVariable  = "LUCID_DATABASE_URL"
+	gatewayVariable   = "LUCID_GATEWAY"
+	podNameVariable   = "POD_NAME"
+	namespaceVariable = "POD_NAMESPACE"
+	podUIDVariable    = "POD_UID"
+)
+
+// settings is what the command line says.
+type settings struct {
+	gateway, snapshotFile                string
+	gatewayAddress, launchpadAddress     string
+	docuAddress, internalAddress, format string
+	verbosity                            int
+	drainDelay                           time.Duration
+}
+
+// NewCommand returns `lucid apiserver`.
+func NewCommand() *cobra.Command {
+	var s settings
+	cmd := &cobra.Command{
+		Use:   "apiserver",
+		Short: "Serve the REST surfaces of one gateway",
+		Long: "Serves the gateway, launchpad and docu surfaces on ports of their own, configured by the\n" +
+			"snapshot that the operator keeps for a LucidGateway, or by a file.\n" +
+			"The database is named by " + databaseVariable + ".",
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return s.run(cmd.Context()) },
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&s.gateway, "gateway", os.Getenv(gatewayVariable),
+		"name of the LucidGateway, in the pod's namespace, whose snapshot is watched ($"+gatewayVariable+")")
+	flags.StringVar(&s.snapshotFile, "snapshot-file", "", "take the snapshot from this file, without Kubernetes")
+	flags.StringVar(&s.gatewayAddress, "gateway-address", ":8080", "address of the gateway surface")
+	flags.StringVar(&s.launchpadAddress, "launchpad-address", ":3001", "address of the launchpad surface")
+	flags.StringVar(&s.docuAddress, "docu-address", ":8090", "address of the docu surface")
+	flags.StringVar(&s.internalAddress, "internal-address", ":9090", "address of metrics, probes and the running snapshot")
+	flags.DurationVar(&s.drainDelay, "drain-delay", 3*time.Second,
+		"how long to go on serving after SIGTERM, until proxies have noticed")
+	flags.StringVar(&s.format, "log-format", string(telemetry.LogJSON), "json or text")
+	flags.IntVar(&s.verbosity, "verbosity", 0, "detail of the log, 0 to 5")
+	return cmd
+}
+
+func (s settings) run(ctx context.Context) error {
+	log, err := telemetry.NewLogger(os.Stderr, telemetry.LogFormat(s.format), s.verbosity)
+	if err != nil {
+		return fmt.Errorf("setting up the log: %w", err)
+	}
+	url := os.Getenv(databaseVariable)
+	if url == "" {
+		return errors.New(databaseVariable + " is not set: it names the database, as postgres://user:password@host:port/name")
+	}
+	ledger, err := store.Open(ctx, url)
+	if err != nil {
+		return err
+	}
+	defer ledger.Close()
+	config, err := s.config(ledger, log)
+	if err != nil {
+		return err
+	}
+	return Run(ctx, config)
+}
+
+// config puts the server together: the surfaces over one market on one ledger.
+func (s settings) config(ledger *store.Store, log logr.Logger) (Config, error) {
+	holder, registry := &live.Holder{}, telemetry.NewRegistry()
+	trading := market.New(ledger, market.Options{Rate: rateOf(holder), Registerer: registry, Logger: log.WithName("market")})
+	config := Config{
+		Endpoints: []Endpoint{
+			{Surface: gateway.New(ledger), Address: s.gatewayAddress},
+			{Surface: launchpad.New(launchpad.Over(ledger, trading)), Address: s.launchpadAddress},
+			{Surface: docu.New(ledger), Address: s.docuAddress},
+		},
+		InternalAddress: s.internalAddress,
+		Live:            holder,
+		Users:           identity.NewUsers(ledger),
+		Database:        ledger,
+		Workers:         []Worker{trading.Run},
+		Registry:        registry,
+		Log:             log,
+		DrainDelay:      s.drainDelay,
+	}
+	return config, s.configureSource(&config, log)
+}
+
+// configureSource chooses where snapshots come from; the report of the running
+// generation only makes sense to an operator.
+func (s settings) configureSource(config *Config, log logr.Logger) error {
+	if s.snapshotFile != "" {
+		config.Source = &source.File{Path: s.snapshotFile, Log: log.WithName("snapshot")}
+		return nil
+	}
+	namespace := os.Getenv(namespaceVariable)
+	if s.gateway == "" || namespace == "" {
+		return fmt.Errorf("no snapshot to serve by: set %s and %s, or give --snapshot-file", gatewayVariable, namespaceVariable)
+	}
+	cluster, err := rest.InClusterConfig()
+	if err != nil {
+		return fmt.Errorf("finding the cluster: %w", err)
+	}
+	client, err := kubernetes.NewForConfig(cluster)
+	if err != nil {
+		return fmt.Errorf("setting up the Kubernetes client: %w", err)
+	}
+	config.Source = &source.Kubernetes{Client: client, Namespace: namespace, Gateway: s.gateway, Log: log.WithName("snapshot")}
+	config.Reporter = &source.Reporter{
+		Client: client, Namespace: namespace, Gateway: s.gateway,
+		PodName: os.Getenv(podNameVariable), PodUID: os.Getenv(podUIDVariable), Log: log.WithName("report"),
+	}
+	return nil
+}
+
+// rateOf reads the CNPY/USD rate of the snapshot in force: 1 until there is one.
+func rateOf(holder *live.Holder) func() money.Ratio {
+	return func() money.Ratio {
+		if current := holder.Current(); current != nil {
+			return current.Rate
+		}
+		return money.NewRatio(1, 1)
+	}
+}
