@@ -11,17 +11,11 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
-	coordinationv1 "k8s.io/api/coordination/v1"
-	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/selection"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
 	"k8s.io/utils/ptr"
 	ctrl "sigs.k8s.io/controller-runtime"
-	"sigs.k8s.io/controller-runtime/pkg/cache"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
@@ -174,7 +168,7 @@ func (o Options) manager() (ctrl.Options, error) {
 	if err != nil {
 		return ctrl.Options{}, err
 	}
-	cacheOptions, err := CacheOptions(o.Namespaces)
+	cacheOptions, err := reconcile.CacheOptions(o.Namespaces)
 	if err != nil {
 		return ctrl.Options{}, err
 	}
@@ -182,7 +176,7 @@ func (o Options) manager() (ctrl.Options, error) {
 		Scheme:                        scheme,
 		Logger:                        o.Log,
 		Cache:                         cacheOptions,
-		Client:                        ClientOptions(),
+		Client:                        reconcile.ClientOptions(),
 		Metrics:                       metricsserver.Options{BindAddress: o.MetricsAddress},
 		HealthProbeBindAddress:        o.HealthAddress,
 		LeaderElection:                o.LeaderElection,
@@ -202,38 +196,6 @@ func NewScheme() (*runtime.Scheme, error) {
 		}
 	}
 	return scheme, nil
-}
-
-// ClientOptions keeps Secrets out of the cache: they are read by name, so that
-// the operator needs no right to list them and holds none of them in memory.
-func ClientOptions() client.Options {
-	return client.Options{Cache: &client.CacheOptions{DisableFor: []client.Object{&corev1.Secret{}}}}
-}
-
-// CacheOptions limits the cache to what is ours: of the kinds that a cluster has
-// very many of, only objects that belong to a gateway.
-func CacheOptions(namespaces []string) (cache.Options, error) {
-	requirement, err := labels.NewRequirement(v1alpha1.LabelGateway, selection.Exists, nil)
-	if err != nil {
-		return cache.Options{}, fmt.Errorf("building the selector: %w", err)
-	}
-	ours := cache.ByObject{Label: labels.NewSelector().Add(*requirement)}
-	options := cache.Options{
-		DefaultTransform: cache.TransformStripManagedFields(),
-		ByObject: map[client.Object]cache.ByObject{
-			&corev1.ConfigMap{}:      ours,
-			&corev1.Pod{}:            ours,
-			&coordinationv1.Lease{}:  ours,
-			&corev1.ServiceAccount{}: ours,
-		},
-	}
-	if len(namespaces) > 0 {
-		options.DefaultNamespaces = map[string]cache.Config{}
-		for _, namespace := range namespaces {
-			options.DefaultNamespaces[namespace] = cache.Config{}
-		}
-	}
-	return options, nil
 }
 
 // portOf returns the port of an API server's address; zero when it names none,

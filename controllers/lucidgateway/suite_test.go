@@ -23,7 +23,6 @@ import (
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"github.com/lucid-blockchain/lucid/api/v1alpha1"
-	"github.com/lucid-blockchain/lucid/controllers"
 	"github.com/lucid-blockchain/lucid/controllers/ledgers"
 	"github.com/lucid-blockchain/lucid/controllers/lucidgateway"
 	"github.com/lucid-blockchain/lucid/controllers/lucidgateway/resources"
@@ -53,10 +52,10 @@ func newWorld(t *testing.T) *world {
 	w := &world{Cluster: kubetest.Open(t), t: t}
 	w.database.Store(true)
 	w.writes = reconciletest.Count(w.Config)
-	cacheOptions, err := controllers.CacheOptions([]string{w.Namespace})
+	cacheOptions, err := reconcile.CacheOptions([]string{w.Namespace})
 	require.NoError(t, err)
 	mgr, err := ctrl.NewManager(w.Config, ctrl.Options{
-		Scheme: w.Scheme, Cache: cacheOptions, Client: controllers.ClientOptions(),
+		Scheme: w.Scheme, Cache: cacheOptions, Client: reconcile.ClientOptions(),
 		Metrics:    metricsserver.Options{BindAddress: "0"},
 		Controller: config.Controller{SkipNameValidation: ptr.To(true)},
 	})
