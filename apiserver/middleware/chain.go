@@ -1,7 +1,6 @@
 package middleware
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"runtime/debug"
@@ -47,7 +46,7 @@ type Chain struct {
 func (ch *Chain) Handle(c *fiber.Ctx) error {
 	start := time.Now()
 	s := ch.acquire(c)
-	ctx, cancel := context.WithTimeout(context.Background(), ch.Timeout)
+	ctx := &deadline{at: start.Add(ch.Timeout)}
 	c.SetUserContext(ctx)
 	ch.Metrics.inFlight.Add(1)
 
@@ -58,7 +57,7 @@ func (ch *Chain) Handle(c *fiber.Ctx) error {
 	ch.finish(c, s, err, time.Since(start))
 
 	ch.Metrics.inFlight.Add(-1)
-	cancel()
+	ctx.end()
 	ch.release(s)
 	return nil
 }
@@ -159,7 +158,7 @@ func (ch *Chain) finish(c *fiber.Ctx, s *state, err error, took time.Duration) {
 		c.Response().SetConnectionClose()
 	}
 	status := c.Response().StatusCode()
-	ch.Metrics.served(ch.Surface.Name(), methodLabel(c.Method()), routeLabel(c, err), status, took)
+	ch.Metrics.served(ch.Surface.Name(), c, err, took)
 	ch.access(c, s, err, status, took)
 }
 

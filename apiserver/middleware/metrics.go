@@ -2,7 +2,10 @@ package middleware
 
 import (
 	"errors"
+	"maps"
+	"slices"
 	"strconv"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -19,6 +22,8 @@ type Metrics struct {
 	inFlight  atomic.Int64
 	duration  *prometheus.HistogramVec
 	decisions *prometheus.CounterVec
+	routes    memo[servedKey, prometheus.Observer]
+	tiers     memo[decidedKey, prometheus.Counter]
 }
 
 // NewMetrics registers the metrics of all surfaces.
@@ -56,28 +61,78 @@ func routeLabel(c *fiber.Ctx, err error) string {
 // methodLabel is the method as a constant: the request's own text lives in
 // memory that is reused, and a metric keeps its labels.
 func methodLabel(method string) string {
-	for _, known := range fiber.DefaultMethods {
-		if known == method {
-			return known
-		}
+	if at := slices.Index(fiber.DefaultMethods, method); at >= 0 {
+		return fiber.DefaultMethods[at]
 	}
 	return "other"
 }
 
-func (m *Metrics) served(surface, method, route string, status int, took time.Duration) {
-	m.duration.WithLabelValues(surface, method, route, strconv.Itoa(status)).Observe(took.Seconds())
+// served counts an answer. Metrics of a route and of a tier are looked up by
+// label once and remembered: the lookup hashes every label.
+func (m *Metrics) served(surface string, c *fiber.Ctx, err error, took time.Duration) {
+	status := c.Response().StatusCode()
+	key := servedKey{surface: surface, route: routeLabel(c, err), method: methodLabel(c.Method()), status: status}
+	observer := m.routes.get(key, func() prometheus.Observer {
+		return m.duration.WithLabelValues(surface, key.method, key.route, strconv.Itoa(status))
+	})
+	observer.Observe(took.Seconds())
 }
 
 func (m *Metrics) decided(surface string, d *ratelimit.Decision) {
 	if d.Tier == "" {
 		return
 	}
-	outcome := "allowed"
+	key := decidedKey{surface: surface, tier: d.Tier, refused: d.Refused, over: d.Over}
+	m.tiers.get(key, func() prometheus.Counter {
+		return m.decisions.WithLabelValues(surface, key.tier, key.outcome(), key.over.String())
+	}).Inc()
+}
+
+type servedKey struct {
+	surface, route, method string
+	status                 int
+}
+
+type decidedKey struct {
+	surface, tier string
+	refused       bool
+	over          ratelimit.Reason
+}
+
+func (k decidedKey) outcome() string {
 	switch {
-	case d.Refused:
-		outcome = "refused"
-	case d.Over != ratelimit.WithinLimit:
-		outcome = "shadowed"
+	case k.refused:
+		return "refused"
+	case k.over != ratelimit.WithinLimit:
+		return "shadowed"
+	default:
+		return "allowed"
 	}
-	m.decisions.WithLabelValues(surface, d.Tier, outcome, d.Over.String()).Inc()
+}
+
+// memo remembers values by key. Reading takes no lock; a new key copies the map,
+// which is rare and small because the labels are bounded.
+type memo[K comparable, V any] struct {
+	known atomic.Pointer[map[K]V]
+	mu    sync.Mutex
+}
+
+func (m *memo[K, V]) get(key K, make func() V) V {
+	if known := m.known.Load(); known != nil {
+		if value, ok := (*known)[key]; ok {
+			return value
+		}
+	}
+	return m.add(key, make())
+}
+
+func (m *memo[K, V]) add(key K, value V) V {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	next := map[K]V{key: value}
+	if known := m.known.Load(); known != nil {
+		maps.Copy(next, *known)
+	}
+	m.known.Store(&next)
+	return value
 }
