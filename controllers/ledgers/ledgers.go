@@ -16,7 +16,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/lucid-blockchain/lucid/api/v1alpha1"
+	lucidv1 "github.com/lucid-blockchain/lucid/api/v1alpha1"
 	"github.com/lucid-blockchain/lucid/controllers/reconcile"
 	"github.com/lucid-blockchain/lucid/internal/store"
 )
@@ -59,7 +59,7 @@ func New() *Ledgers {
 // For returns the store behind a gateway. The store may be unreachable: it is
 // opened without connecting. A Secret that is missing or unusable is an error of
 // class Waiting that says what to create; it recovers when the Secret is right.
-func (l *Ledgers) For(ctx context.Context, secrets client.Reader, gateway *v1alpha1.LucidGateway) (*store.Store, error) {
+func (l *Ledgers) For(ctx context.Context, secrets client.Reader, gateway *lucidv1.LucidGateway) (*store.Store, error) {
 	key := client.ObjectKeyFromObject(gateway)
 	if fresh := l.fresh(key); fresh != nil {
 		return fresh, nil
@@ -74,10 +74,10 @@ func (l *Ledgers) For(ctx context.Context, secrets client.Reader, gateway *v1alp
 // ForName is For with the gateway's name; a missing gateway is an error of class
 // Waiting, ReasonGatewayNotFound.
 func (l *Ledgers) ForName(ctx context.Context, reader client.Reader, key types.NamespacedName) (*store.Store, error) {
-	gateway := &v1alpha1.LucidGateway{}
+	gateway := &lucidv1.LucidGateway{}
 	switch err := reader.Get(ctx, key, gateway); {
 	case apierrors.IsNotFound(err):
-		return nil, reconcile.Waiting(lookAgain, v1alpha1.ReasonGatewayNotFound,
+		return nil, reconcile.Waiting(lookAgain, lucidv1.ReasonGatewayNotFound,
 			"LucidGateway %q does not exist in this namespace; create it, or name another", key.Name)
 	case err != nil:
 		return nil, fmt.Errorf("reading the gateway: %w", err)
@@ -126,7 +126,7 @@ func (l *Ledgers) use(ctx context.Context, key types.NamespacedName, address str
 	opened, err := store.Open(context.WithoutCancel(ctx), address, store.WithMaxConns(poolSize))
 	if err != nil {
 		// The store's text about a URL is made to be shown; it holds no part of it.
-		return nil, reconcile.Waiting(lookAgain, v1alpha1.ReasonSecretInvalid, "%s", err)
+		return nil, reconcile.Waiting(lookAgain, lucidv1.ReasonSecretInvalid, "%s", err)
 	}
 	if known != nil {
 		go known.store.Close()
@@ -136,26 +136,26 @@ func (l *Ledgers) use(ctx context.Context, key types.NamespacedName, address str
 }
 
 // URL reads a gateway's database URL from its Secret; errors are as For's.
-func URL(ctx context.Context, secrets client.Reader, gateway *v1alpha1.LucidGateway) (string, error) {
+func URL(ctx context.Context, secrets client.Reader, gateway *lucidv1.LucidGateway) (string, error) {
 	name, key := SecretRef(gateway)
 	secret := &corev1.Secret{}
 	switch err := secrets.Get(ctx, types.NamespacedName{Namespace: gateway.Namespace, Name: name}, secret); {
 	case apierrors.IsNotFound(err):
-		return "", reconcile.Waiting(lookAgain, v1alpha1.ReasonSecretNotFound,
+		return "", reconcile.Waiting(lookAgain, lucidv1.ReasonSecretNotFound,
 			"Secret %q does not exist in this namespace; create it with the database's postgres:// URL under the key %q", name, key)
 	case err != nil:
 		return "", fmt.Errorf("reading the database Secret: %w", err)
 	}
 	address := string(secret.Data[key])
 	if address == "" {
-		return "", reconcile.Waiting(lookAgain, v1alpha1.ReasonSecretInvalid,
+		return "", reconcile.Waiting(lookAgain, lucidv1.ReasonSecretInvalid,
 			"Secret %q has no value under the key %q; put the database's postgres:// URL there", name, key)
 	}
 	return address, nil
 }
 
 // SecretRef returns the name and key under which a gateway's database URL is kept.
-func SecretRef(gateway *v1alpha1.LucidGateway) (name, key string) {
+func SecretRef(gateway *lucidv1.LucidGateway) (name, key string) {
 	ref := gateway.Spec.Database.SecretRef
 	if ref.Key == "" {
 		return ref.Name, secretKey

@@ -14,17 +14,17 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 
-	"github.com/lucid-blockchain/lucid/api/v1alpha1"
+	lucidv1 "github.com/lucid-blockchain/lucid/api/v1alpha1"
 	"github.com/lucid-blockchain/lucid/controllers/reconcile"
 )
 
 const address = "postgres://u:p4ssw0rd@127.0.0.1:1/lucid"
 
-func gateway() *v1alpha1.LucidGateway {
-	return &v1alpha1.LucidGateway{
+func gateway() *lucidv1.LucidGateway {
+	return &lucidv1.LucidGateway{
 		ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "lucid"},
-		Spec: v1alpha1.LucidGatewaySpec{Database: v1alpha1.Database{
-			SecretRef: v1alpha1.SecretKeyReference{Name: "db"},
+		Spec: lucidv1.LucidGatewaySpec{Database: lucidv1.Database{
+			SecretRef: lucidv1.SecretKeyReference{Name: "db"},
 		}},
 	}
 }
@@ -40,7 +40,7 @@ func cluster(t *testing.T, objects ...client.Object) client.Client {
 	t.Helper()
 	scheme := runtime.NewScheme()
 	require.NoError(t, clientgoscheme.AddToScheme(scheme))
-	require.NoError(t, v1alpha1.AddToScheme(scheme))
+	require.NoError(t, lucidv1.AddToScheme(scheme))
 	return fake.NewClientBuilder().WithScheme(scheme).WithObjects(objects...).Build()
 }
 
@@ -77,9 +77,9 @@ func TestForSaysWhatToCreate(t *testing.T) {
 		objects []client.Object
 		want    string
 	}{
-		"missing":   {reason: "The Secret may come later.", want: v1alpha1.ReasonSecretNotFound},
-		"empty":     {reason: "A Secret without the key is no URL.", objects: []client.Object{secret("")}, want: v1alpha1.ReasonSecretInvalid},
-		"not a URL": {reason: "Another database's URL can't be used.", objects: []client.Object{secret("mysql://u:p4ssw0rd@h/d")}, want: v1alpha1.ReasonSecretInvalid},
+		"missing":   {reason: "The Secret may come later.", want: lucidv1.ReasonSecretNotFound},
+		"empty":     {reason: "A Secret without the key is no URL.", objects: []client.Object{secret("")}, want: lucidv1.ReasonSecretInvalid},
+		"not a URL": {reason: "Another database's URL can't be used.", objects: []client.Object{secret("mysql://u:p4ssw0rd@h/d")}, want: lucidv1.ReasonSecretInvalid},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -100,7 +100,7 @@ func TestForName(t *testing.T) {
 	key := types.NamespacedName{Namespace: "ns", Name: "lucid"}
 	_, err := books.ForName(t.Context(), cluster(t), key)
 	reason, _ := reconcile.Explain(err)
-	assert.Equal(t, v1alpha1.ReasonGatewayNotFound, reason)
+	assert.Equal(t, lucidv1.ReasonGatewayNotFound, reason)
 	_, err = books.ForName(t.Context(), cluster(t, gateway(), secret(address)), key)
 	assert.NoError(t, err)
 }

@@ -25,7 +25,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 
-	"github.com/lucid-blockchain/lucid/api/v1alpha1"
+	lucidv1 "github.com/lucid-blockchain/lucid/api/v1alpha1"
 	"github.com/lucid-blockchain/lucid/controllers/ledgers"
 	"github.com/lucid-blockchain/lucid/controllers/policy"
 	"github.com/lucid-blockchain/lucid/controllers/reconcile"
@@ -62,7 +62,7 @@ type Reconciler struct {
 	// APIServerPort is opened in the pods' egress besides 443 and 6443.
 	APIServerPort int32
 	// Ping reports whether a gateway's database answers.
-	Ping func(ctx context.Context, gateway *v1alpha1.LucidGateway) error
+	Ping func(ctx context.Context, gateway *lucidv1.LucidGateway) error
 }
 
 // New makes a Reconciler that asks the real database.
@@ -104,7 +104,7 @@ func New(mgr ctrl.Manager, books *ledgers.Ledgers, image string, apiServerPort i
 func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 	err := ctrl.NewControllerManagedBy(mgr).
 		Named("lucidgateway").
-		For(&v1alpha1.LucidGateway{}, builder.WithPredicates(predicate.Or(
+		For(&lucidv1.LucidGateway{}, builder.WithPredicates(predicate.Or(
 			predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{}))).
 		Owns(&appsv1.Deployment{}).
 		Owns(&batchv1.Job{}).
@@ -118,7 +118,7 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 		Owns(&rbacv1.RoleBinding{}).
 		Watches(&coordinationv1.Lease{}, handler.EnqueueRequestsFromMapFunc(gatewayOfLabel)).
 		Watches(&corev1.Pod{}, handler.EnqueueRequestsFromMapFunc(gatewayOfLabel)).
-		Watches(&v1alpha1.RateLimitPolicy{}, handler.EnqueueRequestsFromMapFunc(policy.GatewaysOf),
+		Watches(&lucidv1.RateLimitPolicy{}, handler.EnqueueRequestsFromMapFunc(policy.GatewaysOf),
 			builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		WithOptions(controller.Options{MaxConcurrentReconciles: 4}).
 		Complete(r)
@@ -130,7 +130,7 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 
 // Reconcile makes one pass over one gateway.
 func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
-	gateway := &v1alpha1.LucidGateway{}
+	gateway := &lucidv1.LucidGateway{}
 	if err := r.Client.Get(ctx, req.NamespacedName, gateway); err != nil {
 		if client.IgnoreNotFound(err) == nil {
 			r.Applier.Forget(req.NamespacedName)
@@ -151,7 +151,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	return result, err
 }
 
-func (r *Reconciler) pass(ctx context.Context, gateway *v1alpha1.LucidGateway) error {
+func (r *Reconciler) pass(ctx context.Context, gateway *lucidv1.LucidGateway) error {
 	s := newScope(gateway, r.Image, r.APIServerPort)
 	if reconcile.SetPaused(s.conditions, gateway) {
 		return nil

@@ -19,7 +19,7 @@ import (
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/lucid-blockchain/lucid/api/v1alpha1"
+	lucidv1 "github.com/lucid-blockchain/lucid/api/v1alpha1"
 )
 
 func TestGatewayBecomesReady(t *testing.T) {
@@ -27,7 +27,7 @@ func TestGatewayBecomesReady(t *testing.T) {
 	w.secret()
 	gateway := w.gateway()
 
-	w.condition(v1alpha1.ConditionMigrated, metav1.ConditionFalse, v1alpha1.ReasonMigrating)
+	w.condition(lucidv1.ConditionMigrated, metav1.ConditionFalse, lucidv1.ReasonMigrating)
 	err := w.get(t.Context(), "lucid", &appsv1.Deployment{})
 	assert.True(t, apierrors.IsNotFound(err), "no pod starts before the database fits its image")
 
@@ -70,12 +70,12 @@ func TestSteadyStateSendsNoWrites(t *testing.T) {
 func TestMissingSecretIsACondition(t *testing.T) {
 	w := newWorld(t)
 	w.gateway()
-	missing := w.condition(v1alpha1.ConditionDatabaseReady, metav1.ConditionFalse, v1alpha1.ReasonSecretNotFound)
+	missing := w.condition(lucidv1.ConditionDatabaseReady, metav1.ConditionFalse, lucidv1.ReasonSecretNotFound)
 	assert.Contains(t, missing.Message, `"lucid-database"`, "the message says what to create")
 	assert.Contains(t, missing.Message, `"url"`)
-	w.condition(v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonSecretNotFound)
+	w.condition(lucidv1.ConditionReady, metav1.ConditionFalse, lucidv1.ReasonSecretNotFound)
 	w.secret()
-	w.condition(v1alpha1.ConditionDatabaseReady, metav1.ConditionTrue, v1alpha1.ReasonReachable)
+	w.condition(lucidv1.ConditionDatabaseReady, metav1.ConditionTrue, lucidv1.ReasonReachable)
 	w.running("pod-a")
 }
 
@@ -84,7 +84,7 @@ func TestLostDatabaseIsToldAndRecovers(t *testing.T) {
 	w.database.Store(false)
 	w.secret()
 	w.gateway()
-	w.condition(v1alpha1.ConditionDatabaseReady, metav1.ConditionFalse, v1alpha1.ReasonDatabaseUnreachable)
+	w.condition(lucidv1.ConditionDatabaseReady, metav1.ConditionFalse, lucidv1.ReasonDatabaseUnreachable)
 	var jobs batchv1.JobList
 	require.NoError(t, w.Client.List(t.Context(), &jobs, client.InNamespace(w.Namespace)))
 	assert.Empty(t, jobs.Items, "no Job uses up its retries on a database that is not there")
@@ -138,7 +138,7 @@ func TestForeignObjectsAreNotAdopted(t *testing.T) {
 	snapshot := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: w.Namespace, Name: "lucid-snapshot"}, Data: map[string]string{"mine": "yes"}}
 	require.NoError(t, w.Client.Create(t.Context(), snapshot))
 	w.gateway()
-	told := w.condition(v1alpha1.ConditionAvailable, metav1.ConditionFalse, v1alpha1.ReasonNotOwned)
+	told := w.condition(lucidv1.ConditionAvailable, metav1.ConditionFalse, lucidv1.ReasonNotOwned)
 	assert.Contains(t, told.Message, `Service "lucid-gateway"`)
 
 	require.NoError(t, w.get(t.Context(), "lucid-gateway", foreign))
@@ -154,9 +154,9 @@ func TestEditsRollOut(t *testing.T) {
 	w.gateway()
 	w.running("pod-a")
 
-	w.edit(func(gateway *v1alpha1.LucidGateway) {
+	w.edit(func(gateway *lucidv1.LucidGateway) {
 		gateway.Spec.Replicas = ptr.To[int32](5)
-		gateway.Spec.Surfaces = []v1alpha1.Surface{{Name: v1alpha1.SurfaceGateway}, {Name: v1alpha1.SurfaceDocu, State: v1alpha1.SurfaceDisabled}}
+		gateway.Spec.Surfaces = []lucidv1.Surface{{Name: lucidv1.SurfaceGateway}, {Name: lucidv1.SurfaceDocu, State: lucidv1.SurfaceDisabled}}
 	})
 	w.eventually("five replicas and one Service", func(ctx context.Context) error {
 		deployment := &appsv1.Deployment{}
@@ -173,13 +173,13 @@ func TestEditsRollOut(t *testing.T) {
 		return nil
 	})
 
-	w.edit(func(gateway *v1alpha1.LucidGateway) { gateway.Spec.Image = "lucid:next" })
-	w.condition(v1alpha1.ConditionMigrated, metav1.ConditionFalse, v1alpha1.ReasonMigrating)
+	w.edit(func(gateway *lucidv1.LucidGateway) { gateway.Spec.Image = "lucid:next" })
+	w.condition(lucidv1.ConditionMigrated, metav1.ConditionFalse, lucidv1.ReasonMigrating)
 	deployment := &appsv1.Deployment{}
 	require.NoError(t, w.get(t.Context(), "lucid", deployment))
 	assert.Equal(t, "lucid:test", deployment.Spec.Template.Spec.Containers[0].Image, "the new image waits for its migration")
 	w.finishMigration(batchv1.JobFailed)
-	w.condition(v1alpha1.ConditionMigrated, metav1.ConditionFalse, v1alpha1.ReasonMigrationFailed)
+	w.condition(lucidv1.ConditionMigrated, metav1.ConditionFalse, lucidv1.ReasonMigrationFailed)
 }
 
 func TestPauseKeepsHandsOff(t *testing.T) {
@@ -187,15 +187,15 @@ func TestPauseKeepsHandsOff(t *testing.T) {
 	w.secret()
 	w.gateway()
 	w.running("pod-a")
-	w.edit(func(gateway *v1alpha1.LucidGateway) {
-		gateway.Annotations = map[string]string{v1alpha1.AnnotationPaused: "true"}
+	w.edit(func(gateway *lucidv1.LucidGateway) {
+		gateway.Annotations = map[string]string{lucidv1.AnnotationPaused: "true"}
 	})
-	w.condition("Paused", metav1.ConditionTrue, v1alpha1.ReasonPaused)
+	w.condition("Paused", metav1.ConditionTrue, lucidv1.ReasonPaused)
 	service := &corev1.Service{}
 	require.NoError(t, w.get(t.Context(), "lucid-docu", service))
 	require.NoError(t, w.Client.Delete(t.Context(), service))
 	time.Sleep(300 * time.Millisecond)
 	assert.True(t, apierrors.IsNotFound(w.get(t.Context(), "lucid-docu", service)), "a paused gateway's children are left alone")
-	w.edit(func(gateway *v1alpha1.LucidGateway) { gateway.Annotations = nil })
+	w.edit(func(gateway *lucidv1.LucidGateway) { gateway.Annotations = nil })
 	w.eventually("the Service after the pause", func(ctx context.Context) error { return w.get(ctx, "lucid-docu", service) })
 }

@@ -12,16 +12,16 @@ import (
 	"github.com/stretchr/testify/require"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"github.com/lucid-blockchain/lucid/api/v1alpha1"
+	lucidv1 "github.com/lucid-blockchain/lucid/api/v1alpha1"
 )
 
-func (w *world) policy(name string, requests int64, section v1alpha1.SurfaceName) *v1alpha1.RateLimitPolicy {
+func (w *world) policy(name string, requests int64, section lucidv1.SurfaceName) *lucidv1.RateLimitPolicy {
 	w.t.Helper()
-	policy := &v1alpha1.RateLimitPolicy{
+	policy := &lucidv1.RateLimitPolicy{
 		ObjectMeta: metav1.ObjectMeta{Namespace: w.Namespace, Name: name},
-		Spec: v1alpha1.RateLimitPolicySpec{
-			TargetRefs: []v1alpha1.PolicyTargetReference{{Name: "lucid", SectionName: section}},
-			Tiers:      []v1alpha1.Tier{{Name: "all", Requests: requests, Window: "1m"}},
+		Spec: lucidv1.RateLimitPolicySpec{
+			TargetRefs: []lucidv1.PolicyTargetReference{{Name: "lucid", SectionName: section}},
+			Tiers:      []lucidv1.Tier{{Name: "all", Requests: requests, Window: "1m"}},
 		},
 	}
 	require.NoError(w.t, w.Client.Create(w.t.Context(), policy))
@@ -33,7 +33,7 @@ func (w *world) policyCondition(name, conditionType string, status metav1.Condit
 	w.t.Helper()
 	var found metav1.Condition
 	w.eventually(name+" "+conditionType+" to be "+string(status)+"/"+reason, func(ctx context.Context) error {
-		policy := &v1alpha1.RateLimitPolicy{}
+		policy := &lucidv1.RateLimitPolicy{}
 		if err := w.get(ctx, name, policy); err != nil {
 			return err
 		}
@@ -61,24 +61,24 @@ func TestPolicyIsProgrammedOnlyWhenEveryPodReports(t *testing.T) {
 	w.gateway()
 	w.running("pod-a", "pod-b")
 
-	w.policy("narrow", 7, v1alpha1.SurfaceGateway)
-	w.policyCondition("narrow", v1alpha1.ConditionAccepted, metav1.ConditionTrue, v1alpha1.ReasonAccepted)
-	behind := w.policyCondition("narrow", v1alpha1.ConditionProgrammed, metav1.ConditionFalse, v1alpha1.ReasonReconciling)
+	w.policy("narrow", 7, lucidv1.SurfaceGateway)
+	w.policyCondition("narrow", lucidv1.ConditionAccepted, metav1.ConditionTrue, lucidv1.ReasonAccepted)
+	behind := w.policyCondition("narrow", lucidv1.ConditionProgrammed, metav1.ConditionFalse, lucidv1.ReasonReconciling)
 	for behind.Message != "0 of 2 pods at generation 2" {
-		behind = w.policyCondition("narrow", v1alpha1.ConditionProgrammed, metav1.ConditionFalse, v1alpha1.ReasonReconciling)
+		behind = w.policyCondition("narrow", lucidv1.ConditionProgrammed, metav1.ConditionFalse, lucidv1.ReasonReconciling)
 	}
 	assert.EqualValues(t, 2, w.report("pod-a"))
 	w.eventually("one pod's report", func(ctx context.Context) error {
-		got := w.policyCondition("narrow", v1alpha1.ConditionProgrammed, metav1.ConditionFalse, v1alpha1.ReasonReconciling)
+		got := w.policyCondition("narrow", lucidv1.ConditionProgrammed, metav1.ConditionFalse, lucidv1.ReasonReconciling)
 		if got.Message != "1 of 2 pods at generation 2" {
 			return errors.New(got.Message)
 		}
 		return nil
 	})
 	w.report("pod-b")
-	done := w.policyCondition("narrow", v1alpha1.ConditionProgrammed, metav1.ConditionTrue, v1alpha1.ReasonProgrammed)
+	done := w.policyCondition("narrow", lucidv1.ConditionProgrammed, metav1.ConditionTrue, lucidv1.ReasonProgrammed)
 	assert.Equal(t, "2 of 2 pods at generation 2", done.Message)
-	affected := w.condition(v1alpha1.ConditionRateLimitPolicyAffected, metav1.ConditionTrue, v1alpha1.ReasonAccepted)
+	affected := w.condition(lucidv1.ConditionRateLimitPolicyAffected, metav1.ConditionTrue, lucidv1.ReasonAccepted)
 	assert.Contains(t, affected.Message, "narrow")
 	assert.Zero(t, w.quiet(2*time.Second), "writes in steady state:\n%s", w.writes)
 }
@@ -92,10 +92,10 @@ func TestConflictIsToldByBothPolicies(t *testing.T) {
 	older := w.policy("older", 7, "")
 	time.Sleep(1100 * time.Millisecond) // creation times have whole seconds
 	w.policy("newer", 8, "")
-	loser := w.policyCondition("newer", v1alpha1.ConditionAccepted, metav1.ConditionFalse, v1alpha1.ReasonConflicted)
+	loser := w.policyCondition("newer", lucidv1.ConditionAccepted, metav1.ConditionFalse, lucidv1.ReasonConflicted)
 	assert.Contains(t, loser.Message, w.Namespace+"/older")
 	w.eventually("the winner to name the loser", func(ctx context.Context) error {
-		won := w.policyCondition("older", v1alpha1.ConditionAccepted, metav1.ConditionTrue, v1alpha1.ReasonAccepted)
+		won := w.policyCondition("older", lucidv1.ConditionAccepted, metav1.ConditionTrue, lucidv1.ReasonAccepted)
 		if want := "overrides RateLimitPolicy " + w.Namespace + "/newer"; !strings.Contains(won.Message, want) {
 			return errors.New(won.Message)
 		}
@@ -103,19 +103,19 @@ func TestConflictIsToldByBothPolicies(t *testing.T) {
 	})
 
 	require.NoError(t, w.Client.Delete(t.Context(), older))
-	w.policyCondition("newer", v1alpha1.ConditionAccepted, metav1.ConditionTrue, v1alpha1.ReasonAccepted)
+	w.policyCondition("newer", lucidv1.ConditionAccepted, metav1.ConditionTrue, lucidv1.ReasonAccepted)
 	w.report("pod-a")
-	w.policyCondition("newer", v1alpha1.ConditionProgrammed, metav1.ConditionTrue, v1alpha1.ReasonProgrammed)
+	w.policyCondition("newer", lucidv1.ConditionProgrammed, metav1.ConditionTrue, lucidv1.ReasonProgrammed)
 }
 
 func TestPolicyWithoutGateway(t *testing.T) {
 	w := newWorld(t)
 	w.policy("lost", 7, "")
-	missing := w.policyCondition("lost", v1alpha1.ConditionAccepted, metav1.ConditionFalse, v1alpha1.ReasonTargetNotFound)
+	missing := w.policyCondition("lost", lucidv1.ConditionAccepted, metav1.ConditionFalse, lucidv1.ReasonTargetNotFound)
 	assert.Contains(t, missing.Message, "lucid")
 	w.secret()
 	w.gateway()
-	w.policyCondition("lost", v1alpha1.ConditionAccepted, metav1.ConditionTrue, v1alpha1.ReasonAccepted)
+	w.policyCondition("lost", lucidv1.ConditionAccepted, metav1.ConditionTrue, lucidv1.ReasonAccepted)
 }
 
 // An edit has to bite within a second on every pod; the operator's share, from

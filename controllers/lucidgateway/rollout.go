@@ -12,7 +12,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/lucid-blockchain/lucid/api/v1alpha1"
+	lucidv1 "github.com/lucid-blockchain/lucid/api/v1alpha1"
 	"github.com/lucid-blockchain/lucid/controllers/lucidgateway/resources"
 	"github.com/lucid-blockchain/lucid/controllers/reconcile"
 )
@@ -45,7 +45,7 @@ func (r *Reconciler) migration(ctx context.Context, s *scope) error {
 	case finished(job, batchv1.JobFailed) != nil:
 		return r.retryMigration(ctx, s, job)
 	default:
-		return reconcile.Waiting(resync, v1alpha1.ReasonMigrating, "Job %q brings the database up to date", job.Name)
+		return reconcile.Waiting(resync, lucidv1.ReasonMigrating, "Job %q brings the database up to date", job.Name)
 	}
 }
 
@@ -59,8 +59,8 @@ func (r *Reconciler) startMigration(ctx context.Context, s *scope) error {
 	if err := r.Applier.Apply(ctx, s.gateway, job); err != nil {
 		return err
 	}
-	r.Recorder.Eventf(s.gateway, nil, corev1.EventTypeNormal, v1alpha1.ReasonMigrating, "Migrate", "started Job %q", job.Name)
-	return reconcile.Waiting(resync, v1alpha1.ReasonMigrating, "Job %q brings the database up to date", job.Name)
+	r.Recorder.Eventf(s.gateway, nil, corev1.EventTypeNormal, lucidv1.ReasonMigrating, "Migrate", "started Job %q", job.Name)
+	return reconcile.Waiting(resync, lucidv1.ReasonMigrating, "Job %q brings the database up to date", job.Name)
 }
 
 // retryMigration leaves a failed Job for its logs to be read, then makes room
@@ -71,9 +71,9 @@ func (r *Reconciler) retryMigration(ctx context.Context, s *scope, job *batchv1.
 		if err := r.deleteJob(ctx, job); err != nil {
 			return err
 		}
-		return reconcile.Waiting(time.Second, v1alpha1.ReasonMigrating, "the migration is tried again")
+		return reconcile.Waiting(time.Second, lucidv1.ReasonMigrating, "the migration is tried again")
 	}
-	return reconcile.Waiting(retryMigration-since, v1alpha1.ReasonMigrationFailed,
+	return reconcile.Waiting(retryMigration-since, lucidv1.ReasonMigrationFailed,
 		"Job %q failed; its pod's log has the cause; it is tried again in a few minutes, or once the Job is deleted", job.Name)
 }
 

@@ -3,7 +3,7 @@ package lucidgateway
 import (
 	appsv1 "k8s.io/api/apps/v1"
 
-	"github.com/lucid-blockchain/lucid/api/v1alpha1"
+	lucidv1 "github.com/lucid-blockchain/lucid/api/v1alpha1"
 	"github.com/lucid-blockchain/lucid/controllers/lucidgateway/resources"
 	"github.com/lucid-blockchain/lucid/controllers/policy"
 	"github.com/lucid-blockchain/lucid/controllers/reconcile"
@@ -11,7 +11,7 @@ import (
 
 // scope is what one pass knows of one gateway.
 type scope struct {
-	gateway    *v1alpha1.LucidGateway
+	gateway    *lucidv1.LucidGateway
 	conditions reconcile.Conditions
 
 	input resources.Input // set at the start; secrets adds Revision and DatabasePort
@@ -27,7 +27,7 @@ type scope struct {
 	observedErr error              // set by observe
 }
 
-func newScope(gateway *v1alpha1.LucidGateway, image string, apiServerPort int32) *scope {
+func newScope(gateway *lucidv1.LucidGateway, image string, apiServerPort int32) *scope {
 	if gateway.Spec.Image != "" {
 		image = gateway.Spec.Image
 	}

@@ -15,7 +15,7 @@ import (
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/lucid-blockchain/lucid/api/v1alpha1"
+	lucidv1 "github.com/lucid-blockchain/lucid/api/v1alpha1"
 	"github.com/lucid-blockchain/lucid/controllers/ledgers"
 	"github.com/lucid-blockchain/lucid/controllers/lucidgateway/resources"
 	"github.com/lucid-blockchain/lucid/controllers/reconcile"
@@ -57,7 +57,7 @@ func revision(key []byte, address string) string {
 // platformKey returns the key that seals the wallets of this gateway's database,
 // made once. The Secret has no owner: the wallets outlive the gateway, and with
 // the key they would be lost. One that the user brought along is used as it is.
-func (r *Reconciler) platformKey(ctx context.Context, gateway *v1alpha1.LucidGateway) ([]byte, error) {
+func (r *Reconciler) platformKey(ctx context.Context, gateway *lucidv1.LucidGateway) ([]byte, error) {
 	name := resources.KeystoreName(gateway.Name)
 	secret := &corev1.Secret{}
 	err := r.Client.Get(ctx, client.ObjectKey{Namespace: gateway.Namespace, Name: name}, secret)
@@ -69,14 +69,14 @@ func (r *Reconciler) platformKey(ctx context.Context, gateway *v1alpha1.LucidGat
 	}
 	key, err := base64.StdEncoding.DecodeString(string(secret.Data[resources.KeystoreKey]))
 	if err != nil || len(key) != platformKeySize {
-		return nil, reconcile.Waiting(pollDatabase, v1alpha1.ReasonKeystoreInvalid,
+		return nil, reconcile.Waiting(pollDatabase, lucidv1.ReasonKeystoreInvalid,
 			"Secret %q must hold 32 bytes in base64 under the key %q; restore it, for without it sealed wallets can't be opened",
 			name, resources.KeystoreKey)
 	}
 	return key, nil
 }
 
-func (r *Reconciler) createPlatformKey(ctx context.Context, gateway *v1alpha1.LucidGateway, name string) ([]byte, error) {
+func (r *Reconciler) createPlatformKey(ctx context.Context, gateway *lucidv1.LucidGateway, name string) ([]byte, error) {
 	key := make([]byte, platformKeySize)
 	if _, err := rand.Read(key); err != nil {
 		return nil, fmt.Errorf("making the platform key: %w", err)
@@ -98,7 +98,7 @@ func (r *Reconciler) createPlatformKey(ctx context.Context, gateway *v1alpha1.Lu
 }
 
 // pingLedger asks the real database.
-func (r *Reconciler) pingLedger(ctx context.Context, gateway *v1alpha1.LucidGateway) error {
+func (r *Reconciler) pingLedger(ctx context.Context, gateway *lucidv1.LucidGateway) error {
 	book, err := r.Ledgers.For(ctx, r.Client, gateway)
 	if err != nil {
 		return err
@@ -106,7 +106,7 @@ func (r *Reconciler) pingLedger(ctx context.Context, gateway *v1alpha1.LucidGate
 	ctx, cancel := context.WithTimeout(ctx, pingTimeout)
 	defer cancel()
 	if err := book.Ping(ctx); err != nil {
-		return reconcile.Waiting(pollDatabase, v1alpha1.ReasonDatabaseUnreachable,
+		return reconcile.Waiting(pollDatabase, lucidv1.ReasonDatabaseUnreachable,
 			"the database does not answer; it is asked again every few seconds")
 	}
 	return nil

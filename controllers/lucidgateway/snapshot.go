@@ -14,7 +14,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
-	"github.com/lucid-blockchain/lucid/api/v1alpha1"
+	lucidv1 "github.com/lucid-blockchain/lucid/api/v1alpha1"
 	"github.com/lucid-blockchain/lucid/controllers/lucidgateway/resources"
 	"github.com/lucid-blockchain/lucid/controllers/policy"
 	"github.com/lucid-blockchain/lucid/controllers/reconcile"
@@ -34,9 +34,9 @@ type SnapshotReconciler struct {
 func (r *SnapshotReconciler) SetupWithManager(mgr ctrl.Manager) error {
 	err := ctrl.NewControllerManagedBy(mgr).
 		Named("lucidgateway-snapshot").
-		For(&v1alpha1.LucidGateway{}).
+		For(&lucidv1.LucidGateway{}).
 		Owns(&corev1.ConfigMap{}).
-		Watches(&v1alpha1.RateLimitPolicy{}, handler.EnqueueRequestsFromMapFunc(policy.GatewaysOf)).
+		Watches(&lucidv1.RateLimitPolicy{}, handler.EnqueueRequestsFromMapFunc(policy.GatewaysOf)).
 		WithOptions(controller.Options{MaxConcurrentReconciles: 4}).
 		Complete(r)
 	if err != nil {
@@ -47,7 +47,7 @@ func (r *SnapshotReconciler) SetupWithManager(mgr ctrl.Manager) error {
 
 // Reconcile writes the snapshot if its content changed.
 func (r *SnapshotReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
-	gateway := &v1alpha1.LucidGateway{}
+	gateway := &lucidv1.LucidGateway{}
 	if err := r.Client.Get(ctx, req.NamespacedName, gateway); err != nil {
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
@@ -57,15 +57,15 @@ func (r *SnapshotReconciler) Reconcile(ctx context.Context, req ctrl.Request) (c
 	return reconcile.Result(r.publish(ctx, gateway))
 }
 
-func (r *SnapshotReconciler) publish(ctx context.Context, gateway *v1alpha1.LucidGateway) error {
-	var policies v1alpha1.RateLimitPolicyList
+func (r *SnapshotReconciler) publish(ctx context.Context, gateway *lucidv1.LucidGateway) error {
+	var policies lucidv1.RateLimitPolicyList
 	if err := r.Client.List(ctx, &policies, client.InNamespace(gateway.Namespace)); err != nil {
 		return fmt.Errorf("listing policies: %w", err)
 	}
 	doc, _ := policy.Compile(gateway, policies.Items)
 	if err := doc.Validate(); err != nil {
 		// The gateway's own controller says so in its condition.
-		return reconcile.Stalled(v1alpha1.ReasonInvalid, "the gateway's configuration is not valid")
+		return reconcile.Stalled(lucidv1.ReasonInvalid, "the gateway's configuration is not valid")
 	}
 	reported, err := r.highestReported(ctx, gateway)
 	if err != nil {
@@ -83,7 +83,7 @@ func (r *SnapshotReconciler) publish(ctx context.Context, gateway *v1alpha1.Luci
 
 // create makes the first snapshot. Its generation is past whatever a pod runs,
 // so that pods which outlived a deleted snapshot take the new one.
-func (r *SnapshotReconciler) create(ctx context.Context, gateway *v1alpha1.LucidGateway, doc *snapshot.Snapshot, reported int64) error {
+func (r *SnapshotReconciler) create(ctx context.Context, gateway *lucidv1.LucidGateway, doc *snapshot.Snapshot, reported int64) error {
 	doc.Generation = reported + 1
 	object := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{
 		Name:      snapshot.ConfigMapName(gateway.Name),
@@ -112,7 +112,7 @@ func (r *SnapshotReconciler) create(ctx context.Context, gateway *v1alpha1.Lucid
 // update replaces a snapshot whose content differs. It goes out under the
 // resourceVersion that was read: a generation must never stand for two contents,
 // so a write from a stale cache has to fail.
-func (r *SnapshotReconciler) update(ctx context.Context, gateway *v1alpha1.LucidGateway, doc *snapshot.Snapshot, live *corev1.ConfigMap, reported int64) error {
+func (r *SnapshotReconciler) update(ctx context.Context, gateway *lucidv1.LucidGateway, doc *snapshot.Snapshot, live *corev1.ConfigMap, reported int64) error {
 	if !metav1.IsControlledBy(live, gateway) {
 		return errForeignSnapshot(live.Name)
 	}
@@ -137,7 +137,7 @@ func (r *SnapshotReconciler) update(ctx context.Context, gateway *v1alpha1.Lucid
 }
 
 // current returns the gateway's snapshot object, or nil when there is none.
-func (r *SnapshotReconciler) current(ctx context.Context, from client.Reader, gateway *v1alpha1.LucidGateway) (*corev1.ConfigMap, error) {
+func (r *SnapshotReconciler) current(ctx context.Context, from client.Reader, gateway *lucidv1.LucidGateway) (*corev1.ConfigMap, error) {
 	object := &corev1.ConfigMap{}
 	key := client.ObjectKey{Namespace: gateway.Namespace, Name: snapshot.ConfigMapName(gateway.Name)}
 	switch err := from.Get(ctx, key, object); {
@@ -149,7 +149,7 @@ func (r *SnapshotReconciler) current(ctx context.Context, from client.Reader, ga
 	return object, nil
 }
 
-func (r *SnapshotReconciler) highestReported(ctx context.Context, gateway *v1alpha1.LucidGateway) (int64, error) {
+func (r *SnapshotReconciler) highestReported(ctx context.Context, gateway *lucidv1.LucidGateway) (int64, error) {
 	var leases coordinationv1.LeaseList
 	err := r.Client.List(ctx, &leases, client.InNamespace(gateway.Namespace),
 		client.MatchingLabels{snapshot.GatewayLabel: gateway.Name})

@@ -9,7 +9,7 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 
-	"github.com/lucid-blockchain/lucid/api/v1alpha1"
+	lucidv1 "github.com/lucid-blockchain/lucid/api/v1alpha1"
 	"github.com/lucid-blockchain/lucid/controllers/lucidgateway/resources"
 )
 
@@ -22,9 +22,9 @@ func (s *scope) report() {
 	s.reportAvailable()
 	s.reportSnapshot()
 	s.reportPolicies()
-	s.conditions.Summarise(v1alpha1.ConditionReady, v1alpha1.ReasonReady, "the gateway serves",
-		v1alpha1.ConditionDatabaseReady, v1alpha1.ConditionMigrated, v1alpha1.ConditionAvailable,
-		v1alpha1.ConditionSnapshotProgrammed)
+	s.conditions.Summarise(lucidv1.ConditionReady, lucidv1.ReasonReady, "the gateway serves",
+		lucidv1.ConditionDatabaseReady, lucidv1.ConditionMigrated, lucidv1.ConditionAvailable,
+		lucidv1.ConditionSnapshotProgrammed)
 	// The spec counts as observed once nothing of it is left to be sent.
 	if s.childrenErr == nil && s.secretErr == nil && s.observedErr == nil && s.migrated {
 		s.gateway.Status.ObservedGeneration = s.gateway.Generation
@@ -45,50 +45,50 @@ func (s *scope) reportNumbers() {
 	status.Endpoints = endpoints(s.gateway)
 }
 
-func endpoints(gateway *v1alpha1.LucidGateway) []v1alpha1.Endpoint {
-	var list []v1alpha1.Endpoint
+func endpoints(gateway *lucidv1.LucidGateway) []lucidv1.Endpoint {
+	var list []lucidv1.Endpoint
 	for _, surface := range resources.EnabledSurfaces(gateway) {
-		list = append(list, v1alpha1.Endpoint{
+		list = append(list, lucidv1.Endpoint{
 			Surface: surface.Name,
 			URL:     resources.EndpointURL(gateway, surface),
 		})
 	}
-	slices.SortFunc(list, func(a, b v1alpha1.Endpoint) int { return cmp.Compare(a.Surface, b.Surface) })
+	slices.SortFunc(list, func(a, b lucidv1.Endpoint) int { return cmp.Compare(a.Surface, b.Surface) })
 	return list
 }
 
 func (s *scope) reportDatabase() {
-	s.conditions.FromError(v1alpha1.ConditionDatabaseReady, cmp.Or(s.secretErr, s.pingErr),
-		v1alpha1.ReasonReachable, "the database answers")
+	s.conditions.FromError(lucidv1.ConditionDatabaseReady, cmp.Or(s.secretErr, s.pingErr),
+		lucidv1.ReasonReachable, "the database answers")
 }
 
 func (s *scope) reportMigration() {
 	switch {
 	case s.migrated:
-		s.conditions.True(v1alpha1.ConditionMigrated, v1alpha1.ReasonMigrated, "the database is up to date for this image")
+		s.conditions.True(lucidv1.ConditionMigrated, lucidv1.ReasonMigrated, "the database is up to date for this image")
 	case s.migrationErr != nil:
-		s.conditions.FromError(v1alpha1.ConditionMigrated, s.migrationErr, "", "")
+		s.conditions.FromError(lucidv1.ConditionMigrated, s.migrationErr, "", "")
 	default:
-		s.conditions.Unknown(v1alpha1.ConditionMigrated, v1alpha1.ReasonWaitingForDatabase, "the database is not known yet")
+		s.conditions.Unknown(lucidv1.ConditionMigrated, lucidv1.ReasonWaitingForDatabase, "the database is not known yet")
 	}
 }
 
 // reportAvailable tells whether enough pods serve. A child whose name is taken
 // comes first, since it is what the user has to act on.
 func (s *scope) reportAvailable() {
-	const condition = v1alpha1.ConditionAvailable
+	const condition = lucidv1.ConditionAvailable
 	switch {
 	case s.childrenErr != nil:
 		s.conditions.FromError(condition, s.childrenErr, "", "")
 	case s.deployment == nil:
-		s.conditions.False(condition, v1alpha1.ReasonNoDeployment, "no pods yet")
+		s.conditions.False(condition, lucidv1.ReasonNoDeployment, "no pods yet")
 	default:
 		s.reportRollout(s.deployment)
 	}
 }
 
 func (s *scope) reportRollout(deployment *appsv1.Deployment) {
-	const condition = v1alpha1.ConditionAvailable
+	const condition = lucidv1.ConditionAvailable
 	wanted := int32(1)
 	if deployment.Spec.Replicas != nil {
 		wanted = *deployment.Spec.Replicas
@@ -97,9 +97,9 @@ func (s *scope) reportRollout(deployment *appsv1.Deployment) {
 	text := fmt.Sprintf("%d of %d pods are ready", status.ReadyReplicas, wanted)
 	switch {
 	case available(deployment):
-		s.conditions.True(condition, v1alpha1.ReasonAvailable, text)
+		s.conditions.True(condition, lucidv1.ReasonAvailable, text)
 	default:
-		s.conditions.False(condition, v1alpha1.ReasonUnavailable, text)
+		s.conditions.False(condition, lucidv1.ReasonUnavailable, text)
 	}
 }
 
@@ -113,20 +113,20 @@ func available(deployment *appsv1.Deployment) bool {
 }
 
 func (s *scope) reportSnapshot() {
-	const condition = v1alpha1.ConditionSnapshotProgrammed
+	const condition = lucidv1.ConditionSnapshotProgrammed
 	switch state := s.snapshot; {
 	case state == nil:
 		s.conditions.FromError(condition, s.observedErr, "", "")
 	case state.Invalid != "":
-		s.conditions.False(condition, v1alpha1.ReasonInvalid, state.Invalid)
+		s.conditions.False(condition, lucidv1.ReasonInvalid, state.Invalid)
 	case state.Foreign:
 		s.conditions.FromError(condition, errForeignSnapshot(s.gateway.Name), "", "")
 	case !state.Published:
-		s.conditions.False(condition, v1alpha1.ReasonReconciling, "the snapshot is about to be written")
+		s.conditions.False(condition, lucidv1.ReasonReconciling, "the snapshot is about to be written")
 	case state.Enforced():
-		s.conditions.True(condition, v1alpha1.ReasonProgrammed, state.Progress.String())
+		s.conditions.True(condition, lucidv1.ReasonProgrammed, state.Progress.String())
 	default:
-		s.conditions.False(condition, v1alpha1.ReasonReconciling, state.Progress.String())
+		s.conditions.False(condition, lucidv1.ReasonReconciling, state.Progress.String())
 	}
 }
 
@@ -142,10 +142,10 @@ func (s *scope) reportPolicies() {
 		}
 	}
 	if len(names) == 0 {
-		s.conditions.Remove(v1alpha1.ConditionRateLimitPolicyAffected)
+		s.conditions.Remove(lucidv1.ConditionRateLimitPolicyAffected)
 		return
 	}
 	slices.Sort(names)
-	s.conditions.True(v1alpha1.ConditionRateLimitPolicyAffected, v1alpha1.ReasonAccepted,
+	s.conditions.True(lucidv1.ConditionRateLimitPolicyAffected, lucidv1.ReasonAccepted,
 		"RateLimitPolicy "+strings.Join(slices.Compact(names), ", "))
 }

@@ -22,7 +22,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/config"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
-	"github.com/lucid-blockchain/lucid/api/v1alpha1"
+	lucidv1 "github.com/lucid-blockchain/lucid/api/v1alpha1"
 	"github.com/lucid-blockchain/lucid/controllers/ledgers"
 	"github.com/lucid-blockchain/lucid/controllers/lucidgateway"
 	"github.com/lucid-blockchain/lucid/controllers/lucidgateway/resources"
@@ -76,11 +76,11 @@ func newWorld(t *testing.T) *world {
 	return w
 }
 
-func (w *world) ping(context.Context, *v1alpha1.LucidGateway) error {
+func (w *world) ping(context.Context, *lucidv1.LucidGateway) error {
 	if w.database.Load() {
 		return nil
 	}
-	return reconcile.Waiting(200*time.Millisecond, v1alpha1.ReasonDatabaseUnreachable, "the database does not answer")
+	return reconcile.Waiting(200*time.Millisecond, lucidv1.ReasonDatabaseUnreachable, "the database does not answer")
 }
 
 func (w *world) eventually(what string, check func(context.Context) error) {
@@ -96,12 +96,12 @@ func (w *world) secret() {
 	}))
 }
 
-func (w *world) gateway() *v1alpha1.LucidGateway {
+func (w *world) gateway() *lucidv1.LucidGateway {
 	w.t.Helper()
-	gateway := &v1alpha1.LucidGateway{
+	gateway := &lucidv1.LucidGateway{
 		ObjectMeta: metav1.ObjectMeta{Namespace: w.Namespace, Name: "lucid"},
-		Spec: v1alpha1.LucidGatewaySpec{
-			Database: v1alpha1.Database{SecretRef: v1alpha1.SecretKeyReference{Name: "lucid-database"}},
+		Spec: lucidv1.LucidGatewaySpec{
+			Database: lucidv1.Database{SecretRef: lucidv1.SecretKeyReference{Name: "lucid-database"}},
 			Replicas: ptr.To[int32](2),
 		},
 	}
@@ -124,7 +124,7 @@ func (w *world) running(pods ...string) {
 	for _, name := range pods {
 		w.report(name)
 	}
-	w.condition(v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonReady)
+	w.condition(lucidv1.ConditionReady, metav1.ConditionTrue, lucidv1.ReasonReady)
 }
 
 func (w *world) finishMigration(how batchv1.JobConditionType) *batchv1.Job {
@@ -231,13 +231,13 @@ func (w *world) get(ctx context.Context, name string, into client.Object) error 
 	return w.Client.Get(ctx, client.ObjectKey{Namespace: w.Namespace, Name: name}, into)
 }
 
-func (w *world) current(ctx context.Context) (*v1alpha1.LucidGateway, error) {
-	gateway := &v1alpha1.LucidGateway{}
+func (w *world) current(ctx context.Context) (*lucidv1.LucidGateway, error) {
+	gateway := &lucidv1.LucidGateway{}
 	return gateway, w.get(ctx, "lucid", gateway)
 }
 
 // edit changes the gateway, again if somebody else was faster.
-func (w *world) edit(change func(*v1alpha1.LucidGateway)) {
+func (w *world) edit(change func(*lucidv1.LucidGateway)) {
 	w.t.Helper()
 	w.eventually("an edit", func(ctx context.Context) error {
 		gateway, err := w.current(ctx)

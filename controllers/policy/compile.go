@@ -1,14 +1,14 @@
 package policy
 
 import (
-	"github.com/lucid-blockchain/lucid/api/v1alpha1"
+	lucidv1 "github.com/lucid-blockchain/lucid/api/v1alpha1"
 	"github.com/lucid-blockchain/lucid/internal/snapshot"
 )
 
 // Compile returns the snapshot of a gateway under its policies, without a
 // generation, and the claims it was made from. The same objects give the same
 // content, in whatever order they come.
-func Compile(gateway *v1alpha1.LucidGateway, policies []v1alpha1.RateLimitPolicy) (*snapshot.Snapshot, []*Claim) {
+func Compile(gateway *lucidv1.LucidGateway, policies []lucidv1.RateLimitPolicy) (*snapshot.Snapshot, []*Claim) {
 	claims := Resolve(gateway, policies)
 	doc := &snapshot.Snapshot{
 		Gateway:        gateway.Namespace + "/" + gateway.Name,
@@ -19,15 +19,15 @@ func Compile(gateway *v1alpha1.LucidGateway, policies []v1alpha1.RateLimitPolicy
 		RateLimits:     Limits(claims),
 	}
 	for _, surface := range gateway.Spec.Surfaces {
-		if surface.State != v1alpha1.SurfaceDisabled {
-			doc.Surfaces = append(doc.Surfaces, snapshot.Surface{Name: string(surface.Name), Host: string(surface.Host)})
+		if surface.State != lucidv1.SurfaceDisabled {
+			doc.Surfaces = append(doc.Surfaces, snapshot.Surface{Name: string(surface.Name), Host: surface.Host})
 		}
 	}
 	if identity := gateway.Spec.Auth.Identity; identity != "" {
 		doc.Identity = snapshot.IdentityMode(identity)
 	}
 	if rate := gateway.Spec.Market.CNPYUSDRate; rate != "" {
-		doc.CNPYUSDRate = string(rate)
+		doc.CNPYUSDRate = rate
 	}
 	for _, proxy := range gateway.Spec.TrustedProxies {
 		doc.TrustedProxies = append(doc.TrustedProxies, string(proxy))
@@ -36,7 +36,7 @@ func Compile(gateway *v1alpha1.LucidGateway, policies []v1alpha1.RateLimitPolicy
 	return doc, claims
 }
 
-func maintenance(gateway *v1alpha1.LucidGateway) *snapshot.Maintenance {
+func maintenance(gateway *lucidv1.LucidGateway) *snapshot.Maintenance {
 	spec := gateway.Spec.Maintenance
 	if spec == nil {
 		return nil

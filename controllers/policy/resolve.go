@@ -17,7 +17,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
-	"github.com/lucid-blockchain/lucid/api/v1alpha1"
+	lucidv1 "github.com/lucid-blockchain/lucid/api/v1alpha1"
 	"github.com/lucid-blockchain/lucid/internal/ratelimit"
 )
 
@@ -50,7 +50,7 @@ func (c *Claim) Accepted() bool { return c.Refusal == nil }
 // Resolve returns the claims that policies make on gateway, oldest policy first
 // and in the order of their target references. Policies of other namespaces make
 // none: a target reference is local.
-func Resolve(gateway *v1alpha1.LucidGateway, policies []v1alpha1.RateLimitPolicy) []*Claim {
+func Resolve(gateway *lucidv1.LucidGateway, policies []lucidv1.RateLimitPolicy) []*Claim {
 	surfaces := enabled(gateway)
 	var claims []*Claim
 	for _, policy := range byAge(policies) {
@@ -79,18 +79,18 @@ func Limits(claims []*Claim) map[string][]ratelimit.Tier {
 }
 
 // byAge sorts as GEP-713 settles conflicts.
-func byAge(policies []v1alpha1.RateLimitPolicy) []*v1alpha1.RateLimitPolicy {
-	sorted := make([]*v1alpha1.RateLimitPolicy, len(policies))
+func byAge(policies []lucidv1.RateLimitPolicy) []*lucidv1.RateLimitPolicy {
+	sorted := make([]*lucidv1.RateLimitPolicy, len(policies))
 	for i := range policies {
 		sorted[i] = &policies[i]
 	}
-	slices.SortFunc(sorted, func(a, b *v1alpha1.RateLimitPolicy) int {
+	slices.SortFunc(sorted, func(a, b *lucidv1.RateLimitPolicy) int {
 		return cmp.Or(a.CreationTimestamp.Compare(b.CreationTimestamp.Time), compareNames(nameOf(a), nameOf(b)))
 	})
 	return sorted
 }
 
-func claimsOf(policy *v1alpha1.RateLimitPolicy, gateway string, surfaces []string) []*Claim {
+func claimsOf(policy *lucidv1.RateLimitPolicy, gateway string, surfaces []string) []*Claim {
 	var claims []*Claim
 	tiers, invalid := Tiers(policy)
 	for _, ref := range policy.Spec.TargetRefs {
@@ -100,7 +100,7 @@ func claimsOf(policy *v1alpha1.RateLimitPolicy, gateway string, surfaces []strin
 		claim := &Claim{Policy: nameOf(policy), Section: string(ref.SectionName), tiers: tiers, Refusal: invalid}
 		if invalid == nil && claim.Section != "" && !slices.Contains(surfaces, claim.Section) {
 			claim.Refusal = &Refusal{
-				Reason:  v1alpha1.ReasonTargetNotFound,
+				Reason:  lucidv1.ReasonTargetNotFound,
 				Message: "LucidGateway " + gateway + " has no enabled surface " + claim.Section,
 			}
 		}
@@ -123,7 +123,7 @@ func settleConflicts(claims []*Claim) map[string]*Claim {
 			continue
 		}
 		claim.Refusal = &Refusal{
-			Reason:  v1alpha1.ReasonConflicted,
+			Reason:  lucidv1.ReasonConflicted,
 			Message: "RateLimitPolicy " + winner.Policy.String() + " already governs " + sectionText(claim.Section) + "; the older policy wins",
 		}
 		if winner.Policy == claim.Policy {
@@ -162,14 +162,14 @@ func (c *Claim) override(surface string, by types.NamespacedName) {
 }
 
 // Targets reports whether a reference is to the named LucidGateway.
-func Targets(ref v1alpha1.PolicyTargetReference, gateway string) bool {
-	return string(ref.Group) == v1alpha1.GroupVersion.Group && ref.Kind == "LucidGateway" && string(ref.Name) == gateway
+func Targets(ref lucidv1.PolicyTargetReference, gateway string) bool {
+	return ref.Group == lucidv1.GroupVersion.Group && ref.Kind == "LucidGateway" && ref.Name == gateway
 }
 
-func enabled(gateway *v1alpha1.LucidGateway) []string {
+func enabled(gateway *lucidv1.LucidGateway) []string {
 	var names []string
 	for _, surface := range gateway.Spec.Surfaces {
-		if surface.State != v1alpha1.SurfaceDisabled {
+		if surface.State != lucidv1.SurfaceDisabled {
 			names = append(names, string(surface.Name))
 		}
 	}
@@ -184,7 +184,7 @@ func sectionText(section string) string {
 	return "surface " + section
 }
 
-func nameOf(policy *v1alpha1.RateLimitPolicy) types.NamespacedName {
+func nameOf(policy *lucidv1.RateLimitPolicy) types.NamespacedName {
 	return types.NamespacedName{Namespace: policy.Namespace, Name: policy.Name}
 }
 
@@ -193,14 +193,14 @@ func compareNames(a, b types.NamespacedName) int { return cmp.Compare(a.String()
 // GatewaysOf lists the gateways a policy targets; it maps the policy's events to
 // the controllers of gateways.
 func GatewaysOf(_ context.Context, obj client.Object) []reconcile.Request {
-	policy, ok := obj.(*v1alpha1.RateLimitPolicy)
+	policy, ok := obj.(*lucidv1.RateLimitPolicy)
 	if !ok {
 		return nil
 	}
 	var requests []reconcile.Request
 	for _, ref := range policy.Spec.TargetRefs {
-		request := reconcile.Request{NamespacedName: types.NamespacedName{Namespace: policy.Namespace, Name: string(ref.Name)}}
-		if Targets(ref, string(ref.Name)) && !slices.Contains(requests, request) {
+		request := reconcile.Request{NamespacedName: types.NamespacedName{Namespace: policy.Namespace, Name: ref.Name}}
+		if Targets(ref, ref.Name) && !slices.Contains(requests, request) {
 			requests = append(requests, request)
 		}
 	}

@@ -11,37 +11,37 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	ctrl "sigs.k8s.io/controller-runtime"
 
-	"github.com/lucid-blockchain/lucid/api/v1alpha1"
+	lucidv1 "github.com/lucid-blockchain/lucid/api/v1alpha1"
 	"github.com/lucid-blockchain/lucid/internal/ratelimit"
 	"github.com/lucid-blockchain/lucid/internal/snapshot"
 )
 
-func gateway(surfaces ...v1alpha1.SurfaceName) *v1alpha1.LucidGateway {
-	gw := &v1alpha1.LucidGateway{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "lucid"}}
+func gateway(surfaces ...lucidv1.SurfaceName) *lucidv1.LucidGateway {
+	gw := &lucidv1.LucidGateway{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "lucid"}}
 	for _, name := range surfaces {
-		gw.Spec.Surfaces = append(gw.Spec.Surfaces, v1alpha1.Surface{Name: name, State: v1alpha1.SurfaceEnabled})
+		gw.Spec.Surfaces = append(gw.Spec.Surfaces, lucidv1.Surface{Name: name, State: lucidv1.SurfaceEnabled})
 	}
 	return gw
 }
 
 // rlp is a policy on gateway "lucid" that is as many seconds old as age says and
 // allows as many requests, so that its tiers can be told from others'.
-func rlp(name string, age int, sections ...v1alpha1.SurfaceName) v1alpha1.RateLimitPolicy {
-	p := v1alpha1.RateLimitPolicy{ObjectMeta: metav1.ObjectMeta{
+func rlp(name string, age int, sections ...lucidv1.SurfaceName) lucidv1.RateLimitPolicy {
+	p := lucidv1.RateLimitPolicy{ObjectMeta: metav1.ObjectMeta{
 		Namespace: "ns", Name: name,
 		CreationTimestamp: metav1.NewTime(time.Unix(int64(1000-age), 0)),
 	}}
 	for _, section := range sections {
-		p.Spec.TargetRefs = append(p.Spec.TargetRefs, v1alpha1.PolicyTargetReference{
-			Group: v1alpha1.GroupVersion.Group, Kind: "LucidGateway", Name: "lucid", SectionName: section,
+		p.Spec.TargetRefs = append(p.Spec.TargetRefs, lucidv1.PolicyTargetReference{
+			Group: lucidv1.GroupVersion.Group, Kind: "LucidGateway", Name: "lucid", SectionName: section,
 		})
 	}
-	p.Spec.Tiers = []v1alpha1.Tier{{Name: "all", Requests: int64(age), Window: "1m"}}
+	p.Spec.Tiers = []lucidv1.Tier{{Name: "all", Requests: int64(age), Window: "1m"}}
 	return p
 }
 
 func TestResolve(t *testing.T) {
-	const gw, lp = v1alpha1.SurfaceGateway, v1alpha1.SurfaceLaunchpad
+	const gw, lp = lucidv1.SurfaceGateway, lucidv1.SurfaceLaunchpad
 	foreign := rlp("foreign", 99, "")
 	foreign.Namespace = "other"
 	deleted := rlp("deleted", 99, "")
@@ -51,36 +51,36 @@ func TestResolve(t *testing.T) {
 
 	cases := map[string]struct {
 		reason   string
-		policies []v1alpha1.RateLimitPolicy
+		policies []lucidv1.RateLimitPolicy
 		inForce  map[string]int64  // surface → requests of the tiers in force
 		refused  map[string]string // policy → reason
 	}{
 		"none": {reason: "Without policies the surfaces keep their defaults.", inForce: map[string]int64{}},
 		"whole gateway": {reason: "A policy without a section governs every surface.",
-			policies: []v1alpha1.RateLimitPolicy{rlp("a", 5, "")}, inForce: map[string]int64{"gateway": 5, "launchpad": 5}},
+			policies: []lucidv1.RateLimitPolicy{rlp("a", 5, "")}, inForce: map[string]int64{"gateway": 5, "launchpad": 5}},
 		"older wins": {reason: "Of two on one target the older is established, whatever the order of the list.",
-			policies: []v1alpha1.RateLimitPolicy{rlp("a", 5, ""), rlp("b", 6, "")},
-			inForce:  map[string]int64{"gateway": 6, "launchpad": 6}, refused: map[string]string{"a": v1alpha1.ReasonConflicted}},
+			policies: []lucidv1.RateLimitPolicy{rlp("a", 5, ""), rlp("b", 6, "")},
+			inForce:  map[string]int64{"gateway": 6, "launchpad": 6}, refused: map[string]string{"a": lucidv1.ReasonConflicted}},
 		"tie": {reason: "Of two of one age the first by name wins.",
-			policies: []v1alpha1.RateLimitPolicy{rlp("b", 5, gw), rlp("a", 5, gw)},
-			inForce:  map[string]int64{"gateway": 5}, refused: map[string]string{"b": v1alpha1.ReasonConflicted}},
+			policies: []lucidv1.RateLimitPolicy{rlp("b", 5, gw), rlp("a", 5, gw)},
+			inForce:  map[string]int64{"gateway": 5}, refused: map[string]string{"b": lucidv1.ReasonConflicted}},
 		"more specific": {reason: "A surface's own policy wins there even if younger; both are accepted.",
-			policies: []v1alpha1.RateLimitPolicy{rlp("whole", 9, ""), rlp("own", 1, gw)},
+			policies: []lucidv1.RateLimitPolicy{rlp("whole", 9, ""), rlp("own", 1, gw)},
 			inForce:  map[string]int64{"gateway": 1, "launchpad": 9}},
 		"different surfaces": {reason: "Policies on different surfaces do not meet.",
-			policies: []v1alpha1.RateLimitPolicy{rlp("a", 5, gw), rlp("b", 6, lp)},
+			policies: []lucidv1.RateLimitPolicy{rlp("a", 5, gw), rlp("b", 6, lp)},
 			inForce:  map[string]int64{"gateway": 5, "launchpad": 6}},
 		"partly": {reason: "A policy can lose one target and keep another.",
-			policies: []v1alpha1.RateLimitPolicy{rlp("a", 5, gw, lp), rlp("b", 6, lp)},
-			inForce:  map[string]int64{"gateway": 5, "launchpad": 6}, refused: map[string]string{"a": v1alpha1.ReasonConflicted}},
+			policies: []lucidv1.RateLimitPolicy{rlp("a", 5, gw, lp), rlp("b", 6, lp)},
+			inForce:  map[string]int64{"gateway": 5, "launchpad": 6}, refused: map[string]string{"a": lucidv1.ReasonConflicted}},
 		"unknown surface": {reason: "A surface that is not served can't be governed.",
-			policies: []v1alpha1.RateLimitPolicy{rlp("a", 5, v1alpha1.SurfaceDocu)},
-			inForce:  map[string]int64{}, refused: map[string]string{"a": v1alpha1.ReasonTargetNotFound}},
+			policies: []lucidv1.RateLimitPolicy{rlp("a", 5, lucidv1.SurfaceDocu)},
+			inForce:  map[string]int64{}, refused: map[string]string{"a": lucidv1.ReasonTargetNotFound}},
 		"invalid steps aside": {reason: "A policy that can't be used does not keep a younger, good one out.",
-			policies: []v1alpha1.RateLimitPolicy{broken, rlp("good", 1, "")},
-			inForce:  map[string]int64{"gateway": 1, "launchpad": 1}, refused: map[string]string{"broken": v1alpha1.ReasonInvalid}},
+			policies: []lucidv1.RateLimitPolicy{broken, rlp("good", 1, "")},
+			inForce:  map[string]int64{"gateway": 1, "launchpad": 1}, refused: map[string]string{"broken": lucidv1.ReasonInvalid}},
 		"elsewhere": {reason: "Policies of other namespaces and those on their way out make no claim.",
-			policies: []v1alpha1.RateLimitPolicy{foreign, deleted}, inForce: map[string]int64{}},
+			policies: []lucidv1.RateLimitPolicy{foreign, deleted}, inForce: map[string]int64{}},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -105,8 +105,8 @@ func TestResolve(t *testing.T) {
 }
 
 func TestConflictIsToldOnBothSides(t *testing.T) {
-	claims := Resolve(gateway(v1alpha1.SurfaceGateway), []v1alpha1.RateLimitPolicy{
-		rlp("young", 1, ""), rlp("old", 3, ""), rlp("own", 2, v1alpha1.SurfaceGateway),
+	claims := Resolve(gateway(lucidv1.SurfaceGateway), []lucidv1.RateLimitPolicy{
+		rlp("young", 1, ""), rlp("old", 3, ""), rlp("own", 2, lucidv1.SurfaceGateway),
 	})
 	require.Len(t, claims, 3)
 	old, own, young := claims[0], claims[1], claims[2]
@@ -119,9 +119,9 @@ func TestConflictIsToldOnBothSides(t *testing.T) {
 
 func TestTiersReportEverythingWrong(t *testing.T) {
 	p := rlp("a", 1, "")
-	p.Spec.Tiers = []v1alpha1.Tier{
+	p.Spec.Tiers = []lucidv1.Tier{
 		{Name: "under_score", Requests: 1, Window: "1m"},
-		{Name: "b", Requests: 0, Window: "1m", Match: v1alpha1.TierMatch{Paths: []string{"/a*"}}},
+		{Name: "b", Requests: 0, Window: "1m", Match: lucidv1.TierMatch{Paths: []string{"/a*"}}},
 	}
 	_, refusal := Tiers(&p)
 	require.NotNil(t, refusal)
@@ -131,23 +131,23 @@ func TestTiersReportEverythingWrong(t *testing.T) {
 }
 
 func TestCompile(t *testing.T) {
-	gw := gateway(v1alpha1.SurfaceGateway)
+	gw := gateway(lucidv1.SurfaceGateway)
 	doc, _ := Compile(gw, nil)
 	require.NoError(t, doc.Validate(), "a bare gateway makes a valid snapshot")
 	assert.Equal(t, snapshot.Production, doc.Identity, "nothing opens the doors by leaving it out")
 
-	gw.Spec.Auth.Identity = v1alpha1.IdentityDevelopment
+	gw.Spec.Auth.Identity = lucidv1.IdentityDevelopment
 	gw.Spec.Market.CNPYUSDRate = "2.5"
-	gw.Spec.TrustedProxies = []v1alpha1.CIDR{"10.0.0.0/8"}
-	gw.Spec.Maintenance = &v1alpha1.Maintenance{Mode: v1alpha1.MaintenanceOn, RetryAfterSeconds: 60}
+	gw.Spec.TrustedProxies = []lucidv1.CIDR{"10.0.0.0/8"}
+	gw.Spec.Maintenance = &lucidv1.Maintenance{Mode: lucidv1.MaintenanceOn, RetryAfterSeconds: 60}
 	p := rlp("a", 7, "")
-	p.Spec.Tiers[0] = v1alpha1.Tier{
+	p.Spec.Tiers[0] = lucidv1.Tier{
 		Name: "all", Requests: 7, Window: "1h30m", Burst: 9, Concurrency: 3,
-		Match:       v1alpha1.TierMatch{Paths: []string{"/x/*"}, Methods: []v1alpha1.Method{"GET"}, Roles: []string{"anonymous"}},
-		Key:         v1alpha1.TierKey{Type: v1alpha1.KeyHeader, Header: "X-Key"},
-		Enforcement: v1alpha1.EnforcementShadow, Headers: v1alpha1.HeadersDraft,
+		Match:       lucidv1.TierMatch{Paths: []string{"/x/*"}, Methods: []lucidv1.Method{"GET"}, Roles: []string{"anonymous"}},
+		Key:         lucidv1.TierKey{Type: lucidv1.KeyHeader, Header: "X-Key"},
+		Enforcement: lucidv1.EnforcementShadow, Headers: lucidv1.HeadersDraft,
 	}
-	full, _ := Compile(gw, []v1alpha1.RateLimitPolicy{p})
+	full, _ := Compile(gw, []lucidv1.RateLimitPolicy{p})
 	require.NoError(t, full.Validate())
 	assert.NotEqual(t, doc.Hash(), full.Hash())
 	want := ratelimit.Tier{
@@ -206,7 +206,7 @@ func TestObserve(t *testing.T) {
 }
 
 func TestGatewaysOf(t *testing.T) {
-	p := rlp("a", 1, v1alpha1.SurfaceGateway, v1alpha1.SurfaceDocu)
+	p := rlp("a", 1, lucidv1.SurfaceGateway, lucidv1.SurfaceDocu)
 	requests := GatewaysOf(t.Context(), &p)
 	require.Len(t, requests, 1, "two sections of one gateway are one request")
 	assert.Equal(t, "ns/lucid", requests[0].String())

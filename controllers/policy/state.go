@@ -11,7 +11,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/lucid-blockchain/lucid/api/v1alpha1"
+	lucidv1 "github.com/lucid-blockchain/lucid/api/v1alpha1"
 	"github.com/lucid-blockchain/lucid/controllers/lucidgateway/resources"
 	"github.com/lucid-blockchain/lucid/internal/snapshot"
 )
@@ -34,8 +34,8 @@ func (s *State) Enforced() bool { return s.Published && s.Progress.Complete() }
 
 // Look compiles a gateway's policies and compares with what is published and
 // what the pods report. It reads only.
-func Look(ctx context.Context, reader client.Reader, gateway *v1alpha1.LucidGateway) (*State, error) {
-	var policies v1alpha1.RateLimitPolicyList
+func Look(ctx context.Context, reader client.Reader, gateway *lucidv1.LucidGateway) (*State, error) {
+	var policies lucidv1.RateLimitPolicyList
 	var pods corev1.PodList
 	var leases coordinationv1.LeaseList
 	here := client.InNamespace(gateway.Namespace)
@@ -65,7 +65,7 @@ func Look(ctx context.Context, reader client.Reader, gateway *v1alpha1.LucidGate
 
 // publishedBy returns the gateway's own snapshot, or nil when there is none that
 // can be read.
-func publishedBy(ctx context.Context, reader client.Reader, gateway *v1alpha1.LucidGateway, state *State) (*snapshot.Snapshot, error) {
+func publishedBy(ctx context.Context, reader client.Reader, gateway *lucidv1.LucidGateway, state *State) (*snapshot.Snapshot, error) {
 	object := &corev1.ConfigMap{}
 	key := client.ObjectKey{Namespace: gateway.Namespace, Name: snapshot.ConfigMapName(gateway.Name)}
 	switch err := reader.Get(ctx, key, object); {
@@ -77,10 +77,14 @@ func publishedBy(ctx context.Context, reader client.Reader, gateway *v1alpha1.Lu
 		state.Foreign = true
 		return nil, nil
 	}
-	published, err := snapshot.Parse([]byte(object.Data[snapshot.Key]))
-	if err != nil {
-		// Somebody's edit broke it; the snapshot controller is about to repair it.
-		return nil, nil
+	return readable([]byte(object.Data[snapshot.Key])), nil
+}
+
+// readable returns the document, or nil when somebody's edit broke it: the
+// snapshot controller is then about to repair it.
+func readable(raw []byte) *snapshot.Snapshot {
+	if doc, err := snapshot.Parse(raw); err == nil {
+		return doc
 	}
-	return published, nil
+	return nil
 }

@@ -5,7 +5,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/lucid-blockchain/lucid/api/v1alpha1"
+	lucidv1 "github.com/lucid-blockchain/lucid/api/v1alpha1"
 	"github.com/lucid-blockchain/lucid/internal/fault"
 	"github.com/lucid-blockchain/lucid/internal/ratelimit"
 )
@@ -13,11 +13,11 @@ import (
 // Tiers translates a policy's tiers into the limiter's, or says all that is
 // wrong with them: what the schema can't express is checked here, so that a
 // pod never gets a document it has to refuse.
-func Tiers(policy *v1alpha1.RateLimitPolicy) ([]ratelimit.Tier, *Refusal) {
+func Tiers(policy *lucidv1.RateLimitPolicy) ([]ratelimit.Tier, *Refusal) {
 	tiers := make([]ratelimit.Tier, 0, len(policy.Spec.Tiers))
 	var wrong []string
 	for i, spec := range policy.Spec.Tiers {
-		window, err := time.ParseDuration(string(spec.Window))
+		window, err := time.ParseDuration(spec.Window)
 		if err != nil {
 			wrong = append(wrong, fmt.Sprintf("spec.tiers[%d].window must be a duration such as 1m", i))
 		}
@@ -27,12 +27,12 @@ func Tiers(policy *v1alpha1.RateLimitPolicy) ([]ratelimit.Tier, *Refusal) {
 		wrong = describe(ratelimit.Validate("spec.tiers", tiers))
 	}
 	if len(wrong) > 0 {
-		return nil, &Refusal{Reason: v1alpha1.ReasonInvalid, Message: strings.Join(wrong, "; ")}
+		return nil, &Refusal{Reason: lucidv1.ReasonInvalid, Message: strings.Join(wrong, "; ")}
 	}
 	return tiers, nil
 }
 
-func tierOf(spec v1alpha1.Tier, window time.Duration) ratelimit.Tier {
+func tierOf(spec lucidv1.Tier, window time.Duration) ratelimit.Tier {
 	tier := ratelimit.Tier{
 		Name:        spec.Name,
 		Key:         ratelimit.Key{Type: ratelimit.KeyType(spec.Key.Type), Header: spec.Key.Header},

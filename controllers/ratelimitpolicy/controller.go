@@ -18,7 +18,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 
-	"github.com/lucid-blockchain/lucid/api/v1alpha1"
+	lucidv1 "github.com/lucid-blockchain/lucid/api/v1alpha1"
 	"github.com/lucid-blockchain/lucid/controllers/policy"
 	"github.com/lucid-blockchain/lucid/controllers/reconcile"
 )
@@ -41,10 +41,10 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 	changed := builder.WithPredicates(predicate.GenerationChangedPredicate{})
 	err := ctrl.NewControllerManagedBy(mgr).
 		Named("ratelimitpolicy").
-		For(&v1alpha1.RateLimitPolicy{}, builder.WithPredicates(predicate.Or(
+		For(&lucidv1.RateLimitPolicy{}, builder.WithPredicates(predicate.Or(
 			predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{}))).
-		Watches(&v1alpha1.RateLimitPolicy{}, handler.EnqueueRequestsFromMapFunc(r.siblings), changed).
-		Watches(&v1alpha1.LucidGateway{}, handler.EnqueueRequestsFromMapFunc(r.policiesOfGateway), changed).
+		Watches(&lucidv1.RateLimitPolicy{}, handler.EnqueueRequestsFromMapFunc(r.siblings), changed).
+		Watches(&lucidv1.LucidGateway{}, handler.EnqueueRequestsFromMapFunc(r.policiesOfGateway), changed).
 		Watches(&corev1.ConfigMap{}, byLabel).
 		Watches(&corev1.Pod{}, byLabel).
 		Watches(&coordinationv1.Lease{}, byLabel).
@@ -58,7 +58,7 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 
 // Reconcile makes one pass over one policy.
 func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
-	object := &v1alpha1.RateLimitPolicy{}
+	object := &lucidv1.RateLimitPolicy{}
 	if err := r.Client.Get(ctx, req.NamespacedName, object); err != nil {
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
@@ -81,12 +81,12 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 
 // target is one target reference and what the cluster shows of it.
 type target struct {
-	ref   v1alpha1.PolicyTargetReference
+	ref   lucidv1.PolicyTargetReference
 	state *policy.State // nil when there is no such gateway
 	claim *policy.Claim // this policy's, nil when there is no such gateway
 }
 
-func (r *Reconciler) gather(ctx context.Context, object *v1alpha1.RateLimitPolicy) ([]target, error) {
+func (r *Reconciler) gather(ctx context.Context, object *lucidv1.RateLimitPolicy) ([]target, error) {
 	var targets []target
 	states := map[string]*policy.State{}
 	for _, ref := range object.Spec.TargetRefs {
@@ -105,7 +105,7 @@ func (r *Reconciler) gather(ctx context.Context, object *v1alpha1.RateLimitPolic
 
 // look returns what is to be seen of a gateway, nil when it does not exist.
 func (r *Reconciler) look(ctx context.Context, namespace, name string) (*policy.State, error) {
-	gateway := &v1alpha1.LucidGateway{}
+	gateway := &lucidv1.LucidGateway{}
 	switch err := r.Client.Get(ctx, types.NamespacedName{Namespace: namespace, Name: name}, gateway); {
 	case apierrors.IsNotFound(err):
 		return nil, nil
@@ -119,7 +119,7 @@ func (r *Reconciler) look(ctx context.Context, namespace, name string) (*policy.
 	return state, nil
 }
 
-func claimOf(state *policy.State, object *v1alpha1.RateLimitPolicy, ref v1alpha1.PolicyTargetReference) *policy.Claim {
+func claimOf(state *policy.State, object *lucidv1.RateLimitPolicy, ref lucidv1.PolicyTargetReference) *policy.Claim {
 	if state == nil {
 		return nil
 	}
@@ -146,7 +146,7 @@ func (r *Reconciler) policiesOfGateway(ctx context.Context, obj client.Object) [
 }
 
 func (r *Reconciler) policiesOfLabel(ctx context.Context, obj client.Object) []ctrl.Request {
-	name := obj.GetLabels()[v1alpha1.LabelGateway]
+	name := obj.GetLabels()[lucidv1.LabelGateway]
 	if name == "" {
 		return nil
 	}
@@ -154,7 +154,7 @@ func (r *Reconciler) policiesOfLabel(ctx context.Context, obj client.Object) []c
 }
 
 func (r *Reconciler) policiesOn(ctx context.Context, gateway types.NamespacedName) []ctrl.Request {
-	var policies v1alpha1.RateLimitPolicyList
+	var policies lucidv1.RateLimitPolicyList
 	// The cache answers; it fails only while the manager stops.
 	if err := r.Client.List(ctx, &policies, client.InNamespace(gateway.Namespace)); err != nil {
 		return nil

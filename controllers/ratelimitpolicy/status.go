@@ -8,7 +8,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
-	"github.com/lucid-blockchain/lucid/api/v1alpha1"
+	lucidv1 "github.com/lucid-blockchain/lucid/api/v1alpha1"
 	"github.com/lucid-blockchain/lucid/controllers/policy"
 	"github.com/lucid-blockchain/lucid/controllers/reconcile"
 )
@@ -17,11 +17,11 @@ import (
 const ControllerName = "lucid-blockchain.org/operator"
 
 // report computes the whole status from what was gathered.
-func report(object *v1alpha1.RateLimitPolicy, targets []target) {
+func report(object *lucidv1.RateLimitPolicy, targets []target) {
 	before := object.Status.Ancestors
 	object.Status.Ancestors = strangers(before)
 	for _, t := range targets {
-		entry := v1alpha1.PolicyAncestorStatus{
+		entry := lucidv1.PolicyAncestorStatus{
 			AncestorRef:    t.ref,
 			ControllerName: ControllerName,
 			Conditions:     conditionsBefore(before, t.ref),
@@ -37,36 +37,36 @@ func report(object *v1alpha1.RateLimitPolicy, targets []target) {
 func reportTarget(conditions reconcile.Conditions, t target) {
 	switch {
 	case t.claim == nil:
-		conditions.False(v1alpha1.ConditionAccepted, v1alpha1.ReasonTargetNotFound,
+		conditions.False(lucidv1.ConditionAccepted, lucidv1.ReasonTargetNotFound,
 			"LucidGateway "+t.ref.Name+" does not exist in this namespace")
 	case !t.claim.Accepted():
-		conditions.False(v1alpha1.ConditionAccepted, t.claim.Refusal.Reason, t.claim.Refusal.Message)
+		conditions.False(lucidv1.ConditionAccepted, t.claim.Refusal.Reason, t.claim.Refusal.Message)
 	default:
-		conditions.True(v1alpha1.ConditionAccepted, v1alpha1.ReasonAccepted, acceptedText(t.claim))
+		conditions.True(lucidv1.ConditionAccepted, lucidv1.ReasonAccepted, acceptedText(t.claim))
 		reportProgrammed(conditions, t)
 		return
 	}
-	conditions.Remove(v1alpha1.ConditionProgrammed)
+	conditions.Remove(lucidv1.ConditionProgrammed)
 }
 
 func reportProgrammed(conditions reconcile.Conditions, t target) {
-	const condition = v1alpha1.ConditionProgrammed
+	const condition = lucidv1.ConditionProgrammed
 	progress := t.state.Progress.String()
 	switch {
 	case len(t.claim.InForce) == 0:
-		conditions.False(condition, v1alpha1.ReasonOverridden, overriddenText(t.claim))
+		conditions.False(condition, lucidv1.ReasonOverridden, overriddenText(t.claim))
 	case t.state.Invalid != "":
-		conditions.False(condition, v1alpha1.ReasonInvalid, "the gateway's configuration is not valid: "+t.state.Invalid)
+		conditions.False(condition, lucidv1.ReasonInvalid, "the gateway's configuration is not valid: "+t.state.Invalid)
 	case t.state.Foreign:
-		conditions.False(condition, v1alpha1.ReasonNotOwned, "the name of the gateway's snapshot is taken by a ConfigMap of somebody else")
+		conditions.False(condition, lucidv1.ReasonNotOwned, "the name of the gateway's snapshot is taken by a ConfigMap of somebody else")
 	case !t.state.Published:
-		conditions.False(condition, v1alpha1.ReasonReconciling, "the snapshot is about to be written")
+		conditions.False(condition, lucidv1.ReasonReconciling, "the snapshot is about to be written")
 	case !t.state.Enforced():
-		conditions.False(condition, v1alpha1.ReasonReconciling, progress)
+		conditions.False(condition, lucidv1.ReasonReconciling, progress)
 	case len(t.claim.OverriddenBy) > 0:
-		conditions.True(condition, v1alpha1.ReasonPartiallyProgrammed, progress+"; "+overriddenText(t.claim))
+		conditions.True(condition, lucidv1.ReasonPartiallyProgrammed, progress+"; "+overriddenText(t.claim))
 	default:
-		conditions.True(condition, v1alpha1.ReasonProgrammed, progress)
+		conditions.True(condition, lucidv1.ReasonProgrammed, progress)
 	}
 }
 
@@ -95,7 +95,7 @@ func overriddenText(claim *policy.Claim) string {
 }
 
 // summarise sets Ready from all targets: the first that is not programmed says why.
-func summarise(object *v1alpha1.RateLimitPolicy) {
+func summarise(object *lucidv1.RateLimitPolicy) {
 	summary := reconcile.Conditions{List: &object.Status.Conditions, Generation: object.Generation}
 	for i := range object.Status.Ancestors {
 		entry := &object.Status.Ancestors[i]
@@ -103,19 +103,19 @@ func summarise(object *v1alpha1.RateLimitPolicy) {
 			continue
 		}
 		conditions := reconcile.Conditions{List: &entry.Conditions}
-		for _, part := range []string{v1alpha1.ConditionAccepted, v1alpha1.ConditionProgrammed} {
+		for _, part := range []string{lucidv1.ConditionAccepted, lucidv1.ConditionProgrammed} {
 			if got := conditions.Get(part); got != nil && got.Status != metav1.ConditionTrue {
-				summary.False(v1alpha1.ConditionReady, got.Reason, got.Message)
+				summary.False(lucidv1.ConditionReady, got.Reason, got.Message)
 				return
 			}
 		}
 	}
-	summary.True(v1alpha1.ConditionReady, v1alpha1.ReasonReady, "every target enforces the policy")
+	summary.True(lucidv1.ConditionReady, lucidv1.ReasonReady, "every target enforces the policy")
 }
 
 // strangers returns the entries that other controllers wrote; they stay.
-func strangers(before []v1alpha1.PolicyAncestorStatus) []v1alpha1.PolicyAncestorStatus {
-	var kept []v1alpha1.PolicyAncestorStatus
+func strangers(before []lucidv1.PolicyAncestorStatus) []lucidv1.PolicyAncestorStatus {
+	var kept []lucidv1.PolicyAncestorStatus
 	for _, entry := range before {
 		if entry.ControllerName != ControllerName {
 			kept = append(kept, entry)
@@ -125,7 +125,7 @@ func strangers(before []v1alpha1.PolicyAncestorStatus) []v1alpha1.PolicyAncestor
 }
 
 // conditionsBefore keeps the transition times of a target's conditions.
-func conditionsBefore(before []v1alpha1.PolicyAncestorStatus, ref v1alpha1.PolicyTargetReference) []metav1.Condition {
+func conditionsBefore(before []lucidv1.PolicyAncestorStatus, ref lucidv1.PolicyTargetReference) []metav1.Condition {
 	for _, entry := range before {
 		if entry.ControllerName == ControllerName && entry.AncestorRef == ref {
 			return slices.Clone(entry.Conditions)

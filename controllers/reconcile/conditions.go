@@ -6,7 +6,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"github.com/lucid-blockchain/lucid/api/v1alpha1"
+	lucidv1 "github.com/lucid-blockchain/lucid/api/v1alpha1"
 )
 
 // Condition type and reasons that every kind shares.
@@ -18,7 +18,7 @@ const (
 	// ReasonRetrying stands for any transient error.
 	ReasonRetrying = "Retrying"
 	// ReasonNotOwned says that a child's name is taken by somebody else's object.
-	ReasonNotOwned = v1alpha1.ReasonNotOwned
+	ReasonNotOwned = lucidv1.ReasonNotOwned
 )
 
 // maxMessage bounds a condition's message in bytes; the API server refuses more

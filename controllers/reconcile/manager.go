@@ -10,7 +10,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/lucid-blockchain/lucid/api/v1alpha1"
+	lucidv1 "github.com/lucid-blockchain/lucid/api/v1alpha1"
 )
 
 // ClientOptions keeps Secrets out of the cache: they are read by name, so that
@@ -22,7 +22,7 @@ func ClientOptions() client.Options {
 // CacheOptions limits the cache to what is ours: of the kinds that a cluster has
 // very many of, only objects that belong to a gateway.
 func CacheOptions(namespaces []string) (cache.Options, error) {
-	requirement, err := labels.NewRequirement(v1alpha1.LabelGateway, selection.Exists, nil)
+	requirement, err := labels.NewRequirement(lucidv1.LabelGateway, selection.Exists, nil)
 	if err != nil {
 		return cache.Options{}, fmt.Errorf("building the selector: %w", err)
 	}

@@ -10,21 +10,21 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/lucid-blockchain/lucid/api/v1alpha1"
+	lucidv1 "github.com/lucid-blockchain/lucid/api/v1alpha1"
 )
 
 // Paused reports whether the object's annotation keeps the operator off it:
 // nothing it owns is created, changed or removed then.
 func Paused(obj client.Object) bool {
-	return obj.GetAnnotations()[v1alpha1.AnnotationPaused] == "true"
+	return obj.GetAnnotations()[lucidv1.AnnotationPaused] == "true"
 }
 
 // SetPaused keeps ConditionPaused in step with the annotation and reports
 // whether the object is paused.
 func SetPaused(conditions Conditions, obj client.Object) bool {
 	if Paused(obj) {
-		conditions.True(ConditionPaused, v1alpha1.ReasonPaused,
-			"the operator leaves this object alone while the annotation "+v1alpha1.AnnotationPaused+" is true")
+		conditions.True(ConditionPaused, lucidv1.ReasonPaused,
+			"the operator leaves this object alone while the annotation "+lucidv1.AnnotationPaused+" is true")
 		return true
 	}
 	conditions.Remove(ConditionPaused)

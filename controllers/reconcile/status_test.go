@@ -14,7 +14,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
-	"github.com/lucid-blockchain/lucid/api/v1alpha1"
+	lucidv1 "github.com/lucid-blockchain/lucid/api/v1alpha1"
 )
 
 func statusClient(t *testing.T, patches *int) client.Client {
@@ -84,9 +84,9 @@ func TestPaused(t *testing.T) {
 		want        bool
 	}{
 		"absent":   {reason: "Nobody asked for a pause.", want: false},
-		"true":     {reason: "The usual form.", annotations: map[string]string{v1alpha1.AnnotationPaused: "true"}, want: true},
-		"empty":    {reason: "Only the documented value pauses.", annotations: map[string]string{v1alpha1.AnnotationPaused: ""}, want: false},
-		"disabled": {reason: "A user may keep the annotation and switch it.", annotations: map[string]string{v1alpha1.AnnotationPaused: "false"}, want: false},
+		"true":     {reason: "The usual form.", annotations: map[string]string{lucidv1.AnnotationPaused: "true"}, want: true},
+		"empty":    {reason: "Only the documented value pauses.", annotations: map[string]string{lucidv1.AnnotationPaused: ""}, want: false},
+		"disabled": {reason: "A user may keep the annotation and switch it.", annotations: map[string]string{lucidv1.AnnotationPaused: "false"}, want: false},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {

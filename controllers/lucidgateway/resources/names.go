@@ -10,7 +10,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 
-	"github.com/lucid-blockchain/lucid/api/v1alpha1"
+	lucidv1 "github.com/lucid-blockchain/lucid/api/v1alpha1"
 	"github.com/lucid-blockchain/lucid/internal/ratelimit"
 	"github.com/lucid-blockchain/lucid/internal/snapshot"
 )
@@ -85,7 +85,7 @@ func Labels(gateway, component string) map[string]string {
 
 // Input is all that the builders need to know.
 type Input struct {
-	Gateway *v1alpha1.LucidGateway
+	Gateway *lucidv1.LucidGateway
 	// Image runs in every pod: the gateway's own or the operator's.
 	Image string
 	// Revision changes with whatever a running pod can't pick up by itself: the
@@ -113,10 +113,10 @@ func (in Input) meta(name, component string) metav1.ObjectMeta {
 
 // EnabledSurfaces returns the surfaces that the gateway serves, in the order of
 // its spec.
-func EnabledSurfaces(gateway *v1alpha1.LucidGateway) []v1alpha1.Surface {
-	var enabled []v1alpha1.Surface
+func EnabledSurfaces(gateway *lucidv1.LucidGateway) []lucidv1.Surface {
+	var enabled []lucidv1.Surface
 	for _, surface := range gateway.Spec.Surfaces {
-		if surface.State != v1alpha1.SurfaceDisabled {
+		if surface.State != lucidv1.SurfaceDisabled {
 			enabled = append(enabled, surface)
 		}
 	}

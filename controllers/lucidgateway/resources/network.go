@@ -10,7 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 	"k8s.io/utils/ptr"
 
-	"github.com/lucid-blockchain/lucid/api/v1alpha1"
+	lucidv1 "github.com/lucid-blockchain/lucid/api/v1alpha1"
 )
 
 // Ports of the pods' egress besides the database's.
@@ -77,7 +77,7 @@ func Ingress(in Input) *networkingv1.Ingress {
 	return ingress
 }
 
-func ingressRule(gateway *v1alpha1.LucidGateway, surface v1alpha1.Surface) networkingv1.IngressRule {
+func ingressRule(gateway *lucidv1.LucidGateway, surface lucidv1.Surface) networkingv1.IngressRule {
 	return networkingv1.IngressRule{
 		Host: surface.Host,
 		IngressRuleValue: networkingv1.IngressRuleValue{HTTP: &networkingv1.HTTPIngressRuleValue{

@@ -11,7 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 	"k8s.io/utils/ptr"
 
-	"github.com/lucid-blockchain/lucid/api/v1alpha1"
+	lucidv1 "github.com/lucid-blockchain/lucid/api/v1alpha1"
 	"github.com/lucid-blockchain/lucid/controllers/ledgers"
 )
 
@@ -120,7 +120,7 @@ func MigrationJob(in Input) *batchv1.Job {
 	}
 }
 
-func apiEnv(gateway *v1alpha1.LucidGateway) []corev1.EnvVar {
+func apiEnv(gateway *lucidv1.LucidGateway) []corev1.EnvVar {
 	return []corev1.EnvVar{
 		databaseEnv(gateway),
 		secretEnv("LUCID_KEYSTORE_KEY", KeystoreName(gateway.Name), KeystoreKey),
@@ -131,7 +131,7 @@ func apiEnv(gateway *v1alpha1.LucidGateway) []corev1.EnvVar {
 	}
 }
 
-func databaseEnv(gateway *v1alpha1.LucidGateway) corev1.EnvVar {
+func databaseEnv(gateway *lucidv1.LucidGateway) corev1.EnvVar {
 	name, key := ledgers.SecretRef(gateway)
 	return secretEnv("LUCID_DATABASE_URL", name, key)
 }
@@ -149,7 +149,7 @@ func fieldEnv(variable, path string) corev1.EnvVar {
 	}}
 }
 
-func apiPorts(gateway *v1alpha1.LucidGateway) []corev1.ContainerPort {
+func apiPorts(gateway *lucidv1.LucidGateway) []corev1.ContainerPort {
 	ports := []corev1.ContainerPort{{Name: "internal", ContainerPort: PortInternal, Protocol: corev1.ProtocolTCP}}
 	for _, surface := range EnabledSurfaces(gateway) {
 		name := string(surface.Name)
@@ -158,7 +158,7 @@ func apiPorts(gateway *v1alpha1.LucidGateway) []corev1.ContainerPort {
 	return ports
 }
 
-func podResources(gateway *v1alpha1.LucidGateway) corev1.ResourceRequirements {
+func podResources(gateway *lucidv1.LucidGateway) corev1.ResourceRequirements {
 	if gateway.Spec.Resources != nil {
 		return *gateway.Spec.Resources
 	}
@@ -212,7 +212,7 @@ func containerSecurity() *corev1.SecurityContext {
 
 // EndpointURL returns where a surface is reached: under its host when the
 // gateway has an Ingress, else by its Service inside the cluster.
-func EndpointURL(gateway *v1alpha1.LucidGateway, surface v1alpha1.Surface) string {
+func EndpointURL(gateway *lucidv1.LucidGateway, surface lucidv1.Surface) string {
 	ingress := gateway.Spec.Ingress
 	switch name := string(surface.Name); {
 	case ingress == nil || surface.Host == "":

@@ -15,21 +15,21 @@ import (
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/yaml"
 
-	"github.com/lucid-blockchain/lucid/api/v1alpha1"
+	lucidv1 "github.com/lucid-blockchain/lucid/api/v1alpha1"
 )
 
 var update = flag.Bool("update", false, "write the golden files")
 
-func input(change func(*v1alpha1.LucidGateway)) Input {
-	gateway := &v1alpha1.LucidGateway{
+func input(change func(*lucidv1.LucidGateway)) Input {
+	gateway := &lucidv1.LucidGateway{
 		ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "lucid"},
-		Spec: v1alpha1.LucidGatewaySpec{
+		Spec: lucidv1.LucidGatewaySpec{
 			Replicas:        ptr.To[int32](2),
 			ImagePullPolicy: corev1.PullIfNotPresent,
-			Surfaces: []v1alpha1.Surface{
-				{Name: v1alpha1.SurfaceGateway}, {Name: v1alpha1.SurfaceLaunchpad}, {Name: v1alpha1.SurfaceDocu},
+			Surfaces: []lucidv1.Surface{
+				{Name: lucidv1.SurfaceGateway}, {Name: lucidv1.SurfaceLaunchpad}, {Name: lucidv1.SurfaceDocu},
 			},
-			Database: v1alpha1.Database{SecretRef: v1alpha1.SecretKeyReference{Name: "lucid-database"}},
+			Database: lucidv1.Database{SecretRef: lucidv1.SecretKeyReference{Name: "lucid-database"}},
 		},
 	}
 	change(gateway)
@@ -62,15 +62,15 @@ func everything(t *testing.T, in Input) []byte {
 func TestGolden(t *testing.T) {
 	cases := map[string]struct {
 		reason string
-		change func(*v1alpha1.LucidGateway)
+		change func(*lucidv1.LucidGateway)
 	}{
-		"plain": {reason: "All surfaces, nothing published.", change: func(*v1alpha1.LucidGateway) {}},
-		"published": {reason: "Hosts make rules; a disabled surface leaves nothing behind.", change: func(gw *v1alpha1.LucidGateway) {
-			gw.Spec.Ingress = &v1alpha1.Ingress{ClassName: "traefik", TLSSecretName: "tls"}
-			gw.Spec.Surfaces = []v1alpha1.Surface{
-				{Name: v1alpha1.SurfaceGateway, Host: "gw.example.org"},
-				{Name: v1alpha1.SurfaceLaunchpad},
-				{Name: v1alpha1.SurfaceDocu, State: v1alpha1.SurfaceDisabled, Host: "docu.example.org"},
+		"plain": {reason: "All surfaces, nothing published.", change: func(*lucidv1.LucidGateway) {}},
+		"published": {reason: "Hosts make rules; a disabled surface leaves nothing behind.", change: func(gw *lucidv1.LucidGateway) {
+			gw.Spec.Ingress = &lucidv1.Ingress{ClassName: "traefik", TLSSecretName: "tls"}
+			gw.Spec.Surfaces = []lucidv1.Surface{
+				{Name: lucidv1.SurfaceGateway, Host: "gw.example.org"},
+				{Name: lucidv1.SurfaceLaunchpad},
+				{Name: lucidv1.SurfaceDocu, State: lucidv1.SurfaceDisabled, Host: "docu.example.org"},
 			}
 			gw.Spec.Database.SecretRef.Key = "address"
 			gw.Spec.Resources = &corev1.ResourceRequirements{
@@ -93,7 +93,7 @@ func TestGolden(t *testing.T) {
 }
 
 func TestMigrationNameFollowsImageAndDatabase(t *testing.T) {
-	first := input(func(*v1alpha1.LucidGateway) {})
+	first := input(func(*lucidv1.LucidGateway) {})
 	otherImage, otherDatabase := first, first
 	otherImage.Image, otherDatabase.Revision = "lucid:2", "fedcba9876543210"
 	assert.Equal(t, first.MigrationName(), first.MigrationName())
@@ -102,16 +102,16 @@ func TestMigrationNameFollowsImageAndDatabase(t *testing.T) {
 }
 
 func TestIngressNeedsAHost(t *testing.T) {
-	assert.Nil(t, Ingress(input(func(gw *v1alpha1.LucidGateway) { gw.Spec.Ingress = &v1alpha1.Ingress{} })),
+	assert.Nil(t, Ingress(input(func(gw *lucidv1.LucidGateway) { gw.Spec.Ingress = &lucidv1.Ingress{} })),
 		"surfaces can be told apart by host only")
 }
 
 func TestEndpointURL(t *testing.T) {
-	plain := v1alpha1.Surface{Name: v1alpha1.SurfaceLaunchpad}
-	hosted := v1alpha1.Surface{Name: v1alpha1.SurfaceLaunchpad, Host: "l.example.org"}
-	gateway := input(func(*v1alpha1.LucidGateway) {}).Gateway
+	plain := lucidv1.Surface{Name: lucidv1.SurfaceLaunchpad}
+	hosted := lucidv1.Surface{Name: lucidv1.SurfaceLaunchpad, Host: "l.example.org"}
+	gateway := input(func(*lucidv1.LucidGateway) {}).Gateway
 	assert.Equal(t, "http://lucid-launchpad.ns.svc:3001", EndpointURL(gateway, hosted), "without an Ingress the host leads nowhere")
-	gateway.Spec.Ingress = &v1alpha1.Ingress{}
+	gateway.Spec.Ingress = &lucidv1.Ingress{}
 	assert.Equal(t, "http://l.example.org", EndpointURL(gateway, hosted))
 	assert.Equal(t, "http://lucid-launchpad.ns.svc:3001", EndpointURL(gateway, plain))
 	gateway.Spec.Ingress.TLSSecretName = "tls"

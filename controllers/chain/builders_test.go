@@ -1,0 +1,211 @@
+package chain
+
+import (
+	"context"
+	"crypto/ed25519"
+	"crypto/sha256"
+	"errors"
+	"flag"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/uuid"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/yaml"
+
+	lucidv1 "github.com/lucid-blockchain/lucid/api/v1alpha1"
+	"github.com/lucid-blockchain/lucid/controllers/book"
+	"github.com/lucid-blockchain/lucid/internal/chain"
+	"github.com/lucid-blockchain/lucid/internal/curve"
+	"github.com/lucid-blockchain/lucid/internal/identity"
+	"github.com/lucid-blockchain/lucid/internal/livechain"
+	"github.com/lucid-blockchain/lucid/internal/livechain/genesis"
+	"github.com/lucid-blockchain/lucid/internal/money"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden files")
+
+func testChain() *lucidv1.Chain {
+	return &lucidv1.Chain{
+		ObjectMeta: metav1.ObjectMeta{Name: "aurora", Namespace: "lucid", UID: "550e8400-e29b-41d4-a716-446655441002"},
+		Spec: lucidv1.ChainSpec{
+			GatewayRef: lucidv1.LocalObjectReference{Name: "main"},
+			Network:    lucidv1.Network{Storage: lucidv1.Storage{Size: resource.MustParse("2Gi"), ClassName: "fast"}},
+		},
+	}
+}
+
+func TestChildrenGolden(t *testing.T) {
+	c := testChain()
+	bare := testChain()
+	bare.Spec.Network = lucidv1.Network{}
+	cases := map[string]client.Object{
+		"virtualpool":      virtualPool(c),
+		"headless":         headless(c),
+		"rpc":              rpc(c),
+		"genesis":          genesisMap(c, []byte(`{"chain_id":"aurora-55441002"}`)),
+		"keys":             keysSecret(c, []byte("node"), []byte("validator")),
+		"statefulset":      statefulSet(c, "lucid:1", "IfNotPresent", "abc"),
+		"statefulset-bare": statefulSet(bare, "lucid:1", "", "abc"),
+	}
+	for name, object := range cases {
+		got, err := yaml.Marshal(object)
+		if err != nil {
+			t.Fatal(err)
+		}
+		path := filepath.Join("testdata", name+".yaml")
+		if *update {
+			if err := os.WriteFile(path, got, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		want, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(string(want), string(got)); diff != "" {
+			t.Errorf("%s (-want +got; -update rewrites):\n%s", name, diff)
+		}
+	}
+}
+
+func TestObjectName(t *testing.T) {
+	id := uuid.MustParse("01890a5d-ac96-774b-bcce-b302099a8057")
+	cases := []struct{ reason, name, want string }{
+		{"letters and digits stay", "Chain 1", "chain-1-099a8057"},
+		{"what is between them is one dash", "a -- b!", "a-b-099a8057"},
+		{"a Service's name begins with a letter", "4ever", "chain-4ever-099a8057"},
+		{"nothing that a label can say", "漢字", "chain-099a8057"},
+		{"a label is bounded", strings.Repeat("x", 100), strings.Repeat("x", maxSlug) + "-099a8057"},
+		{"and does not end a word in a dash", strings.Repeat("x", maxSlug-1) + " y", strings.Repeat("x", maxSlug-1) + "-099a8057"},
+	}
+	for _, tc := range cases {
+		if got := ObjectName(tc.name, id); got != tc.want {
+			t.Errorf("ObjectName(%q) = %s, want %s: %s", tc.name, got, tc.want, tc.reason)
+		}
+	}
+}
+
+func FuzzObjectName(f *testing.F) {
+	for _, seed := range []string{"", "Chain", "-", "9", "é é", strings.Repeat("a-", 60)} {
+		f.Add(seed)
+	}
+	label := regexp.MustCompile(`^[a-z]([-a-z0-9]*[a-z0-9])?$`)
+	f.Fuzz(func(t *testing.T, name string) {
+		got := ObjectName(name, uuid.Nil)
+		if len(got) > 50 || !label.MatchString(got) {
+			t.Errorf("ObjectName(%q) = %q, which the schema refuses", name, got)
+		}
+	})
+}
+
+// A chain from the API, declared and read back, is the same definition: so the
+// object never rewrites the row it came from.
+func TestDeclarationRoundTrip(t *testing.T) {
+	definition := chain.Definition{
+		ChainName: "Aurora", TokenSymbol: "AUR", Description: "line\nline", TemplateID: ptr.To(uuid.New()),
+		ConsensusMechanism: "proof of touch", TokenTotalSupply: 1_000_000 * money.Unit,
+		GraduationThreshold: 20_000_000_001, CreationFee: 1, InitialCNPYReserve: 10_000_500_000,
+		InitialTokenSupply: 500_000 * money.Unit, CurveType: curve.Linear, BondingCurveSlope: 1_001, FeeBasisPoints: 0,
+		ValidatorMinStake: 123_456_789, CreatorInitialPurchase: 7,
+	}
+	for _, creator := range []uuid.UUID{uuid.New(), identity.PlatformUserID} {
+		object := Declaration(chain.Chain{ID: uuid.New(), Definition: definition, CreatedBy: creator}, "main")
+		spec, err := declared(&object)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := chain.Definition{
+			ChainName: spec.ChainName, TokenSymbol: spec.TokenSymbol, Description: spec.Description, TemplateID: spec.TemplateID,
+			ConsensusMechanism: spec.ConsensusMechanism, TokenTotalSupply: *spec.TokenTotalSupply,
+			GraduationThreshold: *spec.GraduationThreshold, CreationFee: *spec.CreationFee, InitialCNPYReserve: *spec.InitialCNPYReserve,
+			InitialTokenSupply: *spec.InitialTokenSupply, CurveType: spec.CurveType, BondingCurveSlope: *spec.BondingCurveSlope,
+			FeeBasisPoints: *spec.FeeBasisPoints, ValidatorMinStake: *spec.ValidatorMinStake, CreatorInitialPurchase: *spec.CreatorInitialPurchase,
+		}
+		if diff := cmp.Diff(definition, got); diff != "" || spec.CreatedBy != creator || spec.ScheduledLaunchTime != nil {
+			t.Errorf("declared back with creator %s:\n%s", spec.CreatedBy, diff)
+		}
+	}
+}
+
+func TestDeclaredReportsEveryField(t *testing.T) {
+	_, err := declared(&lucidv1.ChainSpec{CreatorID: "x", Curve: lucidv1.Curve{Slope: "steep", InitialCNPYReserve: "much"}})
+	for _, field := range []string{"spec.creatorID", "spec.curve.slope", "spec.curve.initialCNPYReserve"} {
+		if err == nil || !strings.Contains(err.Error(), field) {
+			t.Errorf("error %v does not name %s", err, field)
+		}
+	}
+}
+
+type fixedAddresses struct{ failure error }
+
+func (f fixedAddresses) EnsureAddress(_ context.Context, user uuid.UUID) (livechain.Address, error) {
+	return hashed("u" + user.String()), f.failure
+}
+
+func (f fixedAddresses) EnsureTreasury(_ context.Context, id uuid.UUID) (livechain.Address, error) {
+	return hashed("t" + id.String()), f.failure
+}
+
+func hashed(text string) livechain.Address {
+	digest := sha256.Sum256([]byte(text))
+	return livechain.Address(digest[:livechain.AddressLength])
+}
+
+// The issue's own numbers: 40 000 CNPY bought without a fee on the default pool.
+func closedPool(kind curve.Kind) (chain.GenesisInput, book.Pool) {
+	id := uuid.MustParse("01890a5d-ac96-774b-bcce-b302099a8057")
+	in := chain.GenesisInput{
+		Chain: chain.Chain{ID: id, Definition: chain.Definition{
+			ChainName: "Aurora", CurveType: kind, FeeBasisPoints: 100, InitialTokenSupply: 800_000_000 * money.Unit,
+			InitialCNPYReserve: 10_000 * money.Unit, BondingCurveSlope: 10_000,
+		}},
+		CNPYReserve: 50_000 * money.Unit, TokenReserve: 160_000_000 * money.Unit, Raised: 40_000 * money.Unit,
+		Unsold: 160_000_000 * money.Unit, Treasury: 200_000_000 * money.Unit, TotalSupply: 1_000_000_000 * money.Unit,
+		Holders: []chain.Holder{{UserID: uuid.MustParse("550e8400-e29b-41d4-a716-446655441002"), Amount: 640_000_000 * money.Unit}},
+	}
+	at := time.Date(2026, 11, 23, 7, 0, 0, 0, time.UTC)
+	return in, book.Pool{ClosedAt: &at, Price: money.NewRatio(50_000, 160_000_000)}
+}
+
+func TestGenesisIsRebuiltIdentically(t *testing.T) {
+	key := ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize)).Public().(ed25519.PublicKey)
+	for _, kind := range []curve.Kind{curve.ConstantProduct, curve.Linear} {
+		in, pool := closedPool(kind)
+		hashes := map[string]bool{}
+		for range 3 {
+			input, err := genesisInput(t.Context(), fixedAddresses{}, in, pool, key)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, hash, err := genesis.BuildGenesis(input)
+			if err != nil {
+				t.Fatal(err)
+			}
+			hashes[hash] = true
+		}
+		if len(hashes) != 1 {
+			t.Errorf("%s: hashes %v, want one", kind, hashes)
+		}
+	}
+}
+
+func TestGenesisInputRefuses(t *testing.T) {
+	in, pool := closedPool(curve.ConstantProduct)
+	failure := errors.New("sealed")
+	if _, err := genesisInput(t.Context(), fixedAddresses{failure: failure}, in, pool, nil); !errors.Is(err, failure) {
+		t.Errorf("error %v, want the keystore's", err)
+	}
+	pool.ClosedAt = nil
+	if _, err := genesisInput(t.Context(), fixedAddresses{}, in, pool, nil); err == nil {
+		t.Error("a genesis of an open pool was built")
+	}
+}
