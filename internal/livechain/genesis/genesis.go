@@ -1,0 +1,233 @@
+// Package genesis turns the last state of a virtual pool into the first state
+// of a live chain (domain.md §3). The same input gives the same bytes, so the
+// document can be built anew and compared.
+package genesis
+
+import (
+	"crypto/ed25519"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"math"
+	"slices"
+	"time"
+
+	cmted25519 "github.com/cometbft/cometbft/crypto/ed25519"
+	cmtjson "github.com/cometbft/cometbft/libs/json"
+	"github.com/cometbft/cometbft/types"
+
+	"github.com/lucid-blockchain/lucid/internal/livechain"
+	"github.com/lucid-blockchain/lucid/internal/livechain/amm"
+	"github.com/lucid-blockchain/lucid/internal/money"
+)
+
+const (
+	// AppVersion is the rules of the application; a node runs one version.
+	AppVersion = 1
+	// DefaultMinFee is the least fee of a transaction: 0.001 tokens.
+	DefaultMinFee money.Amount = 1_000
+	// DefaultVesting is how long the treasury unlocks, evenly, from genesis on.
+	DefaultVesting = 4 * 365 * 24 * time.Hour
+	// maxBlockBytes bounds a block to what one slow machine checks in a second.
+	maxBlockBytes = 4 << 20
+)
+
+// Validator is one member of the first validator set.
+type Validator struct {
+	Name      string
+	PublicKey ed25519.PublicKey
+	Power     int64 // 1 and more
+}
+
+// Input is all that a genesis depends on.
+type Input struct {
+	ChainID     string    // at most 50 characters
+	GenesisTime time.Time // such as when the pool closed; kept to the second
+
+	Holders      []Holder // in any order; each address once, each amount above zero
+	CNPYRaised   money.Amount
+	CNPYReserve  money.Amount // the curve's last x, its initial reserve included
+	TokenReserve money.Amount // the curve's last y
+	// Price is the curve's last price in CNPY per token where that is not x/y
+	// (a Linear curve); the zero value means x/y.
+	Price         money.Ratio
+	TotalSupply   money.Amount
+	InitialSupply money.Amount // what the curve had to sell
+
+	Treasury       livechain.Address // must not be a holder's
+	Vesting        time.Duration     // zero means DefaultVesting
+	FeeBasisPoints uint32            // of the AMM
+	MinFee         money.Amount      // zero means DefaultMinFee
+	Validators     []Validator
+}
+
+// BuildGenesis returns the document and the hash by which the chain is known:
+// the SHA-256, in lower-case hex, of exactly these bytes, which are also how
+// CometBFT encodes the document it has read (see Hash).
+func BuildGenesis(in Input) (doc []byte, hash string, err error) {
+	state, err := Plan(in)
+	if err != nil {
+		return nil, "", err
+	}
+	appState, err := json.Marshal(state)
+	if err != nil {
+		return nil, "", fmt.Errorf("encode the genesis state: %w", err)
+	}
+	validators, err := validatorSet(in.Validators)
+	if err != nil {
+		return nil, "", err
+	}
+	document := &types.GenesisDoc{
+		GenesisTime: in.GenesisTime.UTC().Truncate(time.Second), ChainID: in.ChainID,
+		InitialHeight: 1, ConsensusParams: consensusParams(), Validators: validators, AppState: appState,
+	}
+	if err := document.ValidateAndComplete(); err != nil {
+		return nil, "", fmt.Errorf("complete the genesis document: %w", err)
+	}
+	return encode(document)
+}
+
+// Parse reads a document as CometBFT does and returns its hash with it.
+func Parse(doc []byte) (*types.GenesisDoc, string, error) {
+	document, err := types.GenesisDocFromJSON(doc)
+	if err != nil {
+		return nil, "", fmt.Errorf("read the genesis document: %w", err)
+	}
+	_, hash, err := encode(document)
+	return document, hash, err
+}
+
+func encode(document *types.GenesisDoc) ([]byte, string, error) {
+	raw, err := cmtjson.Marshal(document)
+	if err != nil {
+		return nil, "", fmt.Errorf("encode the genesis document: %w", err)
+	}
+	digest := sha256.Sum256(raw)
+	return raw, hex.EncodeToString(digest[:]), nil
+}
+
+func consensusParams() *types.ConsensusParams {
+	params := types.DefaultConsensusParams()
+	params.Block.MaxBytes = maxBlockBytes
+	params.Version.App = AppVersion
+	return params
+}
+
+func validatorSet(in []Validator) ([]types.GenesisValidator, error) {
+	if len(in) == 0 {
+		return nil, fmt.Errorf("a genesis needs a validator")
+	}
+	out := make([]types.GenesisValidator, len(in))
+	for i, v := range in {
+		if len(v.PublicKey) != ed25519.PublicKeySize || v.Power < 1 {
+			return nil, fmt.Errorf("validator %d needs an Ed25519 public key and a power of 1 or more", i)
+		}
+		key := cmted25519.PubKey(slices.Clone(v.PublicKey))
+		out[i] = types.GenesisValidator{Address: key.Address(), PubKey: key, Power: v.Power, Name: v.Name}
+	}
+	return out, nil
+}
+
+// Plan computes the first state: every holder's position; an AMM pool of
+// R = CNPY raised and T = floor(R/price) tokens, so that it opens at the
+// curve's last price; the rest to the treasury.
+func Plan(in Input) (State, error) {
+	if err := in.check(); err != nil {
+		return State{}, err
+	}
+	tokens, err := in.poolTokens()
+	if err != nil {
+		return State{}, err
+	}
+	rest, err := in.rest(tokens)
+	if err != nil {
+		return State{}, err
+	}
+	_, pool, err := amm.Pool{}.Open(uint64(in.CNPYRaised), uint64(tokens))
+	if err != nil {
+		return State{}, fmt.Errorf("open the chain's pool with %s CNPY and %s tokens: %w", in.CNPYRaised, tokens, err)
+	}
+	start := in.GenesisTime.UTC().Truncate(time.Second)
+	state := State{
+		TokenSupply: in.TotalSupply, CNPYSupply: in.CNPYRaised,
+		FeeBasisPoints: in.FeeBasisPoints, MinFee: orDefault(in.MinFee, DefaultMinFee),
+		Holders: slices.Clone(in.Holders),
+		Pool:    Pool{CNPY: in.CNPYRaised, Tokens: tokens, LockedShares: pool.Shares},
+		Treasury: Treasury{
+			Address: in.Treasury, Amount: rest,
+			VestingStart: start.Unix(), VestingEnd: start.Add(orDefault(in.Vesting, DefaultVesting)).Unix(),
+		},
+	}
+	slices.SortFunc(state.Holders, func(a, b Holder) int { return slices.Compare(a.Address[:], b.Address[:]) })
+	return state, state.Validate()
+}
+
+func orDefault[T comparable](value, fallback T) T {
+	var zero T
+	if value == zero {
+		return fallback
+	}
+	return value
+}
+
+// check refuses numbers that can't be a curve's.
+func (in Input) check() error {
+	for name, amount := range map[string]money.Amount{
+		"raised CNPY": in.CNPYRaised, "CNPY reserve": in.CNPYReserve,
+		"total supply": in.TotalSupply, "initial supply": in.InitialSupply,
+	} {
+		if amount <= 0 {
+			return fmt.Errorf("genesis input: the %s must be greater than zero, it is %s", name, amount)
+		}
+	}
+	switch {
+	case in.TokenReserve < 0 || in.TokenReserve > in.InitialSupply || in.InitialSupply > in.TotalSupply:
+		return fmt.Errorf("genesis input: reserve %s, initial supply %s and total supply %s must rise",
+			in.TokenReserve, in.InitialSupply, in.TotalSupply)
+	case in.GenesisTime.IsZero():
+		return fmt.Errorf("genesis input: the genesis time is missing")
+	}
+	return in.checkHolders()
+}
+
+// checkHolders holds the input against the curve: what was sold, and nothing
+// else, is in holders' hands.
+func (in Input) checkHolders() error {
+	var sum money.Amount
+	var err error
+	for _, holder := range in.Holders {
+		if sum, err = sum.Add(holder.Amount); err != nil {
+			return fmt.Errorf("genesis input: the holders' sum: %w", err)
+		}
+	}
+	if sold := in.InitialSupply - in.TokenReserve; sum != sold {
+		return fmt.Errorf("genesis input: holders have %s tokens, the curve has sold %s", sum, sold)
+	}
+	return nil
+}
+
+func (in Input) poolTokens() (money.Amount, error) {
+	price := in.Price
+	if price.Sign() == 0 {
+		if in.TokenReserve == 0 {
+			return 0, fmt.Errorf("genesis input: a curve without tokens has no price")
+		}
+		price = money.NewRatio(in.CNPYReserve, in.TokenReserve)
+	}
+	exact := money.NewRatio(in.CNPYRaised, 1).Div(price).Rat()
+	tokens := exact.Num().Quo(exact.Num(), exact.Denom())
+	if price.Sign() < 0 || !tokens.IsInt64() || tokens.Int64() == math.MaxInt64 {
+		return 0, fmt.Errorf("genesis input: %s CNPY at price %s is no number of tokens", in.CNPYRaised, price)
+	}
+	return money.Amount(tokens.Int64()), nil
+}
+
+// rest is what neither holders nor the pool get.
+func (in Input) rest(poolTokens money.Amount) (money.Amount, error) {
+	available := in.TotalSupply - (in.InitialSupply - in.TokenReserve)
+	if poolTokens > available {
+		return 0, fmt.Errorf("genesis input: the pool would need %s tokens, %s are left", poolTokens, available)
+	}
+	return available - poolTokens, nil
+}
