@@ -1,0 +1,244 @@
+// Package app is the application of a live chain (domain.md §4) behind ABCI
+// 2.0: accounts with two assets, transfers and one AMM pool. It depends on
+// nothing but the blocks: the same blocks give the same app hash everywhere.
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"sync"
+	"time"
+
+	abci "github.com/cometbft/cometbft/abci/types"
+
+	"github.com/lucid-blockchain/lucid/internal/livechain/genesis"
+	"github.com/lucid-blockchain/lucid/internal/livechain/state"
+	"github.com/lucid-blockchain/lucid/internal/livechain/state/statepb"
+	"github.com/lucid-blockchain/lucid/internal/livechain/tx"
+)
+
+// Application implements abci.Application. CometBFT calls it from four
+// connections at once: consensus drives the block, the mempool checks, queries
+// and snapshots read.
+type Application struct {
+	// Snapshots and vote extensions are not offered; the base declines them.
+	abci.BaseApplication
+
+	store       *state.Store
+	genesisHash string
+
+	// The block in progress; only the consensus connection touches it.
+	pending *state.Pending
+	height  int64
+
+	mu    sync.Mutex
+	check *overlay // the committed state with the mempool's transactions applied
+	now   time.Time
+}
+
+// Options are what an application can't learn from its blocks.
+type Options struct {
+	Dir         string // folder of the state, created when missing
+	GenesisHash string // shown at /info
+}
+
+// New opens the application on its folder.
+func New(o Options) (*Application, error) {
+	store, err := state.Open(o.Dir)
+	if err != nil {
+		return nil, err
+	}
+	a := &Application{store: store, genesisHash: o.GenesisHash}
+	a.resetCheck(time.Time{})
+	return a, nil
+}
+
+// Close gives the folder back.
+func (a *Application) Close() error { return a.store.Close() }
+
+// Info tells CometBFT what was committed; it replays the blocks after that.
+func (a *Application) Info(context.Context, *abci.RequestInfo) (*abci.ResponseInfo, error) {
+	height, root, started := a.store.Head()
+	info := &abci.ResponseInfo{Data: "lucid", AppVersion: genesis.AppVersion, LastBlockHeight: height}
+	if started {
+		info.LastBlockAppHash = root[:]
+	}
+	return info, nil
+}
+
+// InitChain makes the state of height 0 from the genesis document. It is asked
+// again when the node stopped before its first block, and refuses a folder that
+// another genesis was made in.
+func (a *Application) InitChain(_ context.Context, req *abci.RequestInitChain) (*abci.ResponseInitChain, error) {
+	first, err := genesis.ParseState(req.AppStateBytes)
+	if err != nil {
+		return nil, err
+	}
+	changes, err := firstRecords(req.ChainId, first).encode()
+	if err != nil {
+		return nil, err
+	}
+	pending, err := a.store.PrepareEmpty(changes)
+	if err != nil {
+		return nil, err
+	}
+	height, root, started := a.store.Head()
+	if started && (height != 0 || root != pending.Root) {
+		return nil, errors.New("the node's home holds the state of another genesis")
+	}
+	if !started {
+		if err := a.store.Commit(0, pending); err != nil {
+			return nil, err
+		}
+	}
+	a.resetCheck(req.Time)
+	return &abci.ResponseInitChain{AppHash: pending.Root[:]}, nil
+}
+
+// firstRecords spreads a validated genesis state over the records.
+func firstRecords(chainID string, first genesis.State) *overlay {
+	o := newOverlay(nil)
+	for _, holder := range first.Holders {
+		o.accounts[holder.Address] = &statepb.Account{Tokens: uint64(holder.Amount)}
+	}
+	treasury := first.Treasury
+	o.accounts[treasury.Address] = &statepb.Account{
+		Tokens:  uint64(treasury.Amount),
+		Vesting: &statepb.Vesting{Amount: uint64(treasury.Amount), Start: treasury.VestingStart, End: treasury.VestingEnd},
+	}
+	o.thePool = &statepb.Pool{
+		Cnpy: uint64(first.Pool.CNPY), Tokens: uint64(first.Pool.Tokens),
+		Shares: first.Pool.LockedShares, LockedShares: first.Pool.LockedShares,
+	}
+	o.theChain = &statepb.Chain{
+		ChainId: chainID, TokenSupply: uint64(first.TokenSupply), CnpySupply: uint64(first.CNPYSupply),
+		FeeBasisPoints: first.FeeBasisPoints, MinFee: uint64(first.MinFee), Treasury: treasury.Address[:],
+	}
+	return o
+}
+
+// CheckTx admits a transaction to the mempool when it would work after all that
+// wait there already.
+func (a *Application) CheckTx(_ context.Context, req *abci.RequestCheckTx) (*abci.ResponseCheckTx, error) {
+	t, err := tx.Decode(req.Tx)
+	if err == nil && req.Type == abci.CheckTxType_New {
+		// On a recheck the signature has been seen; only the state has moved.
+		err = t.Verify()
+	}
+	if err == nil {
+		err = a.checkState(t)
+	}
+	res, err := result(asRefusal(err), nil)
+	if err != nil {
+		return nil, err
+	}
+	return &abci.ResponseCheckTx{Code: res.Code, Codespace: res.Codespace, Log: res.Log}, nil
+}
+
+func (a *Application) checkState(t *tx.Tx) error {
+	if _, _, started := a.store.Head(); !started {
+		return refuse(CodeNotStarted, "the chain has not started yet")
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	trial := newOverlay(a.check)
+	if _, _, err := run(trial, t, a.now); err != nil {
+		return err
+	}
+	trial.mergeInto(a.check)
+	return nil
+}
+
+// asRefusal gives the errors of package tx their codes.
+func asRefusal(err error) error {
+	switch {
+	case errors.Is(err, tx.ErrMalformed):
+		return refuse(CodeMalformed, "%s", err)
+	case errors.Is(err, tx.ErrSignature):
+		return refuse(CodeBadSignature, "%s", err)
+	}
+	return err
+}
+
+// FinalizeBlock computes the block's effects and the root after it. Nothing is
+// written before Commit. An error here is this node's own and stops it.
+func (a *Application) FinalizeBlock(_ context.Context, req *abci.RequestFinalizeBlock) (*abci.ResponseFinalizeBlock, error) {
+	block := newOverlay(committed{a.store})
+	decoded := decodeAll(req.Txs)
+	results := make([]*abci.ExecTxResult, len(req.Txs))
+	for i, d := range decoded {
+		var err error
+		if results[i], err = d.deliver(block, req.Time); err != nil {
+			return nil, fmt.Errorf("execute transaction %d of height %d: %w", i, req.Height, err)
+		}
+	}
+	changes, err := block.encode()
+	if err != nil {
+		return nil, err
+	}
+	if a.pending, err = a.store.Prepare(changes); err != nil {
+		return nil, err
+	}
+	a.height = req.Height
+	a.mu.Lock()
+	a.now = req.Time
+	a.mu.Unlock()
+	return &abci.ResponseFinalizeBlock{TxResults: results, AppHash: a.pending.Root[:]}, nil
+}
+
+// Commit writes the block's effects, its height and its root in one step.
+func (a *Application) Commit(context.Context, *abci.RequestCommit) (*abci.ResponseCommit, error) {
+	if a.pending == nil {
+		return nil, errors.New("commit without a block")
+	}
+	if err := a.store.Commit(a.height, a.pending); err != nil {
+		return nil, err
+	}
+	a.pending = nil
+	a.mu.Lock()
+	a.check = newOverlay(committed{a.store})
+	a.mu.Unlock()
+	return &abci.ResponseCommit{}, nil
+}
+
+func (a *Application) resetCheck(now time.Time) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.check, a.now = newOverlay(committed{a.store}), now
+}
+
+// decoded is a transaction that is well formed and signed, or why it is not.
+type decoded struct {
+	tx  *tx.Tx
+	err error
+}
+
+func (d decoded) deliver(block *overlay, now time.Time) (*abci.ExecTxResult, error) {
+	if d.err != nil {
+		return result(asRefusal(d.err), nil)
+	}
+	events, _, err := run(block, d.tx, now)
+	return result(err, events)
+}
+
+// decodeAll checks encodings and signatures, most of a block's work, on all
+// cores: no transaction's validity depends on another's here.
+func decodeAll(txs [][]byte) []decoded {
+	out := make([]decoded, len(txs))
+	workers := min(runtime.GOMAXPROCS(0), len(txs))
+	var wg sync.WaitGroup
+	for w := range workers {
+		wg.Go(func() {
+			for i := w; i < len(txs); i += workers {
+				out[i].tx, out[i].err = tx.Decode(txs[i])
+				if out[i].err == nil {
+					out[i].err = out[i].tx.Verify()
+				}
+			}
+		})
+	}
+	wg.Wait()
+	return out
+}

@@ -1,0 +1,60 @@
+package app
+
+import (
+	"errors"
+	"fmt"
+
+	abci "github.com/cometbft/cometbft/abci/types"
+)
+
+// Codespace is where the codes of this application are counted.
+const Codespace = "lucid"
+
+// Code says why a transaction was refused. A number keeps its meaning for good:
+// it is part of the results that validators agree on.
+type Code uint32
+
+// The reasons. From CodeMalformed to CodeFeeTooLow a transaction never gets
+// into a block's effects; with the rest the fee is paid and the nonce used.
+const (
+	CodeOK                  Code = 0
+	CodeMalformed           Code = 1 // not the canonical encoding
+	CodeWrongChain          Code = 2 // signed for another chain
+	CodeBadSignature        Code = 3 // the signature does not fit
+	CodeStaleNonce          Code = 4 // used before: a replay
+	CodeNonceGap            Code = 5 // an earlier one is missing
+	CodeFeeTooLow           Code = 6 // below the chain's least fee
+	CodeInsufficientBalance Code = 7 // for the fee or for what the message moves
+	CodeMinOut              Code = 8 // the pool gives less than the order's minimum
+	CodePool                Code = 9 // the pool can't take the order
+	CodeNotStarted          Code = 10
+	CodeUnknownPath         Code = 11 // of a query
+	CodeBadQuery            Code = 12
+	CodeInternal            Code = 13
+)
+
+// refusal is a transaction's or a query's fault, never the node's.
+type refusal struct {
+	code   Code
+	reason string
+}
+
+// Error implements error.
+func (r *refusal) Error() string { return r.reason }
+
+func refuse(code Code, format string, args ...any) error {
+	return &refusal{code: code, reason: fmt.Sprintf(format, args...)}
+}
+
+// result tells a refusal, which validators agree on, from a failure of this
+// node, which is returned.
+func result(err error, events []abci.Event) (*abci.ExecTxResult, error) {
+	if err == nil {
+		return &abci.ExecTxResult{Events: events}, nil
+	}
+	var r *refusal
+	if !errors.As(err, &r) {
+		return nil, err
+	}
+	return &abci.ExecTxResult{Code: uint32(r.code), Codespace: Codespace, Log: r.reason}, nil
+}

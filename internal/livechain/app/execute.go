@@ -1,0 +1,203 @@
+package app
+
+import (
+	"errors"
+	"math/big"
+	"time"
+
+	abci "github.com/cometbft/cometbft/abci/types"
+
+	"github.com/lucid-blockchain/lucid/internal/livechain"
+	"github.com/lucid-blockchain/lucid/internal/livechain/amm"
+	"github.com/lucid-blockchain/lucid/internal/livechain/state/statepb"
+	"github.com/lucid-blockchain/lucid/internal/livechain/tx"
+	"github.com/lucid-blockchain/lucid/internal/money"
+)
+
+// execution is one transaction at one moment of the chain's time.
+type execution struct {
+	on   *overlay
+	tx   *tx.Tx
+	from livechain.Address
+	now  time.Time
+}
+
+// run admits the transaction, takes its fee and carries its message out. With
+// a message that fails, admitted is true: the fee is paid and the nonce used,
+// or the order could be sent again by anybody at a moment that suits them.
+func run(below *overlay, t *tx.Tx, now time.Time) (events []abci.Event, admitted bool, err error) {
+	e := execution{on: newOverlay(below), tx: t, from: t.Sender(), now: now}
+	if err := e.admit(); err != nil {
+		return nil, false, err
+	}
+	e.on.mergeInto(below)
+	e.on = newOverlay(below)
+	switch m := t.Message.(type) {
+	case tx.Transfer:
+		events, err = e.transfer(m)
+	case tx.Swap:
+		events, err = e.swap(m)
+	default:
+		err = refuse(CodeMalformed, "this chain's rules do not know the message")
+	}
+	if err != nil {
+		return nil, true, err
+	}
+	e.on.mergeInto(below)
+	return events, true, nil
+}
+
+// admit checks what needs the state, then uses the nonce and takes the fee.
+func (e execution) admit() error {
+	chain, err := e.on.chain()
+	if err != nil {
+		return err
+	}
+	account, err := e.on.account(e.from)
+	if err != nil {
+		return err
+	}
+	switch {
+	case e.tx.ChainID != chain.GetChainId():
+		return refuse(CodeWrongChain, "the transaction is for another chain than %s", chain.GetChainId())
+	case e.tx.Nonce < account.GetNonce():
+		return refuse(CodeStaleNonce, "nonce %d has been used, the next one is %d", e.tx.Nonce, account.GetNonce())
+	case e.tx.Nonce > account.GetNonce():
+		return refuse(CodeNonceGap, "nonce %d is too early, the next one is %d", e.tx.Nonce, account.GetNonce())
+	case uint64(e.tx.Fee) < chain.GetMinFee():
+		return refuse(CodeFeeTooLow, "the least fee is %s tokens", money.Amount(chain.GetMinFee()))
+	}
+	if err := e.take(account, tx.Token, e.tx.Fee); err != nil {
+		return err
+	}
+	account.Nonce++
+	e.on.accounts[e.from] = account
+	return e.give(feeAccount, tx.Token, e.tx.Fee)
+}
+
+// take checks before it takes. Tokens that still vest can't be moved.
+func (e execution) take(account *statepb.Account, asset tx.Asset, amount money.Amount) error {
+	free := account.GetCnpy()
+	if asset == tx.Token {
+		free = spendable(account, e.now)
+	}
+	if uint64(amount) > free {
+		return refuse(CodeInsufficientBalance, "the account can move %s, the transaction needs %s", money.Amount(free), amount)
+	}
+	if asset == tx.Token {
+		account.Tokens -= uint64(amount)
+	} else {
+		account.Cnpy -= uint64(amount)
+	}
+	return nil
+}
+
+// give can't overflow: no account has more than the supply, an int64.
+func (e execution) give(to livechain.Address, asset tx.Asset, amount money.Amount) error {
+	account, err := e.on.account(to)
+	if err != nil {
+		return err
+	}
+	if asset == tx.Token {
+		account.Tokens += uint64(amount)
+	} else {
+		account.Cnpy += uint64(amount)
+	}
+	e.on.accounts[to] = account
+	return nil
+}
+
+func (e execution) pay(asset tx.Asset, amount money.Amount) error {
+	account, err := e.on.account(e.from)
+	if err != nil {
+		return err
+	}
+	if err := e.take(account, asset, amount); err != nil {
+		return err
+	}
+	e.on.accounts[e.from] = account
+	return nil
+}
+
+func (e execution) transfer(m tx.Transfer) ([]abci.Event, error) {
+	if err := e.pay(m.Asset, m.Amount); err != nil {
+		return nil, err
+	}
+	if err := e.give(m.To, m.Asset, m.Amount); err != nil {
+		return nil, err
+	}
+	return []abci.Event{event("transfer",
+		"from", e.from.String(), "to", m.To.String(), "asset", assetName(m.Asset), "amount", m.Amount.String())}, nil
+}
+
+func (e execution) swap(m tx.Swap) ([]abci.Event, error) {
+	chain, err := e.on.chain()
+	if err != nil {
+		return nil, err
+	}
+	pool, err := e.on.pool()
+	if err != nil {
+		return nil, err
+	}
+	if err := e.pay(m.Sell, m.AmountIn); err != nil {
+		return nil, err
+	}
+	side, bought := amm.CNPY, tx.Token
+	if m.Sell == tx.Token {
+		side, bought = amm.Tokens, tx.CNPY
+	}
+	before := amm.Pool{CNPY: pool.GetCnpy(), Tokens: pool.GetTokens(), Shares: pool.GetShares()}
+	out, after, err := before.Swap(side, uint64(m.AmountIn), uint64(m.MinOut), chain.GetFeeBasisPoints())
+	if errors.Is(err, amm.ErrMinOut) {
+		return nil, refuse(CodeMinOut, "%s", err)
+	}
+	if err != nil {
+		return nil, refuse(CodePool, "%s", err)
+	}
+	pool.Cnpy, pool.Tokens = after.CNPY, after.Tokens
+	e.on.thePool = pool
+	if err := e.give(e.from, bought, money.Amount(out)); err != nil {
+		return nil, err
+	}
+	return []abci.Event{event("swap",
+		"account", e.from.String(), "sold", assetName(m.Sell), "amount_in", m.AmountIn.String(),
+		"amount_out", money.Amount(out).String(), "cnpy_reserve", money.Amount(after.CNPY).String(),
+		"token_reserve", money.Amount(after.Tokens).String())}, nil
+}
+
+// spendable is the tokens of an account without what still vests.
+func spendable(account *statepb.Account, now time.Time) uint64 {
+	return account.GetTokens() - min(account.GetTokens(), locked(account.GetVesting(), now))
+}
+
+// locked shrinks evenly from start to end and is rounded up, so that nothing
+// unlocks early.
+func locked(v *statepb.Vesting, now time.Time) uint64 {
+	at := now.Unix()
+	switch {
+	case v == nil || at >= v.GetEnd():
+		return 0
+	case at <= v.GetStart():
+		return v.GetAmount()
+	}
+	left, whole := big.NewInt(v.GetEnd()-at), big.NewInt(v.GetEnd()-v.GetStart())
+	sum := left.Mul(left, new(big.Int).SetUint64(v.GetAmount()))
+	sum.Add(sum, whole).Sub(sum, big.NewInt(1))
+	return sum.Quo(sum, whole).Uint64()
+}
+
+func assetName(asset tx.Asset) string {
+	if asset == tx.Token {
+		return "token"
+	}
+	return "cnpy"
+}
+
+// event builds an indexed event of names and values in turn.
+func event(kind string, pairs ...string) abci.Event {
+	e := abci.Event{Type: kind}
+	for i := 0; i+1 < len(pairs); i += 2 {
+		e.Attributes = append(e.Attributes, abci.EventAttribute{Key: pairs[i], Value: pairs[i+1], Index: true})
+	}
+	return e
+}

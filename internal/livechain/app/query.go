@@ -1,0 +1,195 @@
+package app
+
+import (
+	"context"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	abci "github.com/cometbft/cometbft/abci/types"
+	cmtcrypto "github.com/cometbft/cometbft/proto/tendermint/crypto"
+
+	"github.com/lucid-blockchain/lucid/internal/livechain"
+	"github.com/lucid-blockchain/lucid/internal/livechain/genesis"
+	"github.com/lucid-blockchain/lucid/internal/livechain/state"
+	"github.com/lucid-blockchain/lucid/internal/money"
+)
+
+// ProofNode is the type of a proof's operations: one node each of the trie,
+// from the root down; state.VerifyProof reads their data.
+const ProofNode = "lucid:trie-node"
+
+// Account answers /account/{address}. Amounts are exact decimals.
+type Account struct {
+	Address   livechain.Address `json:"address"`
+	Balance   money.Amount      `json:"balance"`   // native tokens, the locked ones included
+	Spendable money.Amount      `json:"spendable"` // native tokens that don't vest any more
+	CNPY      money.Amount      `json:"cnpy"`
+	Nonce     uint64            `json:"nonce"` // of the next transaction
+}
+
+// Supply answers /supply.
+type Supply struct {
+	Tokens money.Amount `json:"token_supply"`
+	CNPY   money.Amount `json:"cnpy_supply"`
+}
+
+// Pool answers /pool.
+type Pool struct {
+	CNPYReserve    money.Amount `json:"cnpy_reserve"`
+	TokenReserve   money.Amount `json:"token_reserve"`
+	PriceCNPY      json.Number  `json:"price_cnpy"` // of one token, cut to twelve places
+	Shares         uint64       `json:"shares"`
+	LockedShares   uint64       `json:"locked_shares"`
+	FeeBasisPoints uint32       `json:"fee_basis_points"`
+}
+
+// Price is the exact price of one token in CNPY.
+func (p Pool) Price() money.Ratio { return money.NewRatio(p.CNPYReserve, p.TokenReserve) }
+
+// Info answers /info.
+type Info struct {
+	ChainID     string            `json:"chain_id"`
+	GenesisHash string            `json:"genesis_hash"`
+	Height      int64             `json:"height"`
+	AppHash     string            `json:"app_hash"` // lower-case hex
+	AppVersion  uint64            `json:"app_version"`
+	MinFee      money.Amount      `json:"min_fee"` // native tokens
+	Treasury    livechain.Address `json:"treasury"`
+}
+
+// Query answers a path in JSON at a kept height, 0 being the last one. With
+// prove, /account and /pool answer the record as stored, with the trie's nodes
+// that lead to it from the app hash of that height (in the header after it).
+func (a *Application) Query(_ context.Context, req *abci.RequestQuery) (*abci.ResponseQuery, error) {
+	res, err := a.query(req)
+	if err == nil {
+		return res, nil
+	}
+	var r *refusal
+	if errors.As(err, &r) {
+		return &abci.ResponseQuery{Code: uint32(r.code), Codespace: Codespace, Log: r.reason}, nil
+	}
+	// A query's trouble must not stop the node, nor be told to strangers.
+	return &abci.ResponseQuery{Code: uint32(CodeInternal), Codespace: Codespace, Log: "the state can't be read"}, nil
+}
+
+func (a *Application) query(req *abci.RequestQuery) (*abci.ResponseQuery, error) {
+	view, err := a.store.At(req.Height)
+	if err != nil {
+		return nil, refuse(CodeNotStarted, "%s", err)
+	}
+	if req.Prove {
+		return prove(view, req.Path)
+	}
+	answer, err := a.answer(view, req.Path)
+	if err != nil {
+		return nil, err
+	}
+	value, err := json.Marshal(answer)
+	if err != nil {
+		return nil, fmt.Errorf("encode an answer: %w", err)
+	}
+	return &abci.ResponseQuery{Key: []byte(req.Path), Value: value, Height: view.Height}, nil
+}
+
+func (a *Application) answer(view *state.View, path string) (any, error) {
+	from := committed{view}
+	switch path {
+	case "/supply":
+		chain, err := from.chain()
+		return Supply{Tokens: money.Amount(chain.GetTokenSupply()), CNPY: money.Amount(chain.GetCnpySupply())}, err
+	case "/pool":
+		return poolAnswer(from)
+	case "/info":
+		return a.infoAnswer(view)
+	}
+	if address, ok, err := accountPath(path); ok {
+		if err != nil {
+			return nil, err
+		}
+		return a.accountAnswer(from, address)
+	}
+	return nil, refuse(CodeUnknownPath, "ask for /account/{address}, /supply, /pool or /info")
+}
+
+func accountPath(path string) (address livechain.Address, ok bool, err error) {
+	text, ok := strings.CutPrefix(path, "/account/")
+	if !ok {
+		return address, false, nil
+	}
+	if address, err = livechain.ParseAddress(text); err != nil {
+		return address, true, refuse(CodeBadQuery, "%s", err)
+	}
+	return address, true, nil
+}
+
+func poolAnswer(from committed) (any, error) {
+	pool, err := from.pool()
+	if err != nil {
+		return nil, err
+	}
+	chain, err := from.chain()
+	cnpy, tokens := money.Amount(pool.GetCnpy()), money.Amount(pool.GetTokens())
+	answer := Pool{
+		CNPYReserve: cnpy, TokenReserve: tokens,
+		Shares: pool.GetShares(), LockedShares: pool.GetLockedShares(), FeeBasisPoints: chain.GetFeeBasisPoints(),
+	}
+	answer.PriceCNPY = json.Number(answer.Price().String())
+	return answer, err
+}
+
+func (a *Application) infoAnswer(view *state.View) (any, error) {
+	chain, err := committed{view}.chain()
+	if err != nil {
+		return nil, err
+	}
+	info := Info{
+		ChainID: chain.GetChainId(), GenesisHash: a.genesisHash, Height: view.Height,
+		AppHash: hex.EncodeToString(view.Root[:]), AppVersion: genesis.AppVersion, MinFee: money.Amount(chain.GetMinFee()),
+	}
+	copy(info.Treasury[:], chain.GetTreasury())
+	return info, nil
+}
+
+func (a *Application) accountAnswer(from committed, address livechain.Address) (any, error) {
+	account, err := from.account(address)
+	return Account{
+		Address: address, Balance: money.Amount(account.GetTokens()), CNPY: money.Amount(account.GetCnpy()),
+		Spendable: money.Amount(spendable(account, a.time())), Nonce: account.GetNonce(),
+	}, err
+}
+
+// time is the last block's.
+func (a *Application) time() time.Time {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.now
+}
+
+func prove(view *state.View, path string) (*abci.ResponseQuery, error) {
+	key := poolKey
+	if address, ok, err := accountPath(path); err != nil {
+		return nil, err
+	} else if ok {
+		key = accountKey(address)
+	} else if path != "/pool" {
+		return nil, refuse(CodeUnknownPath, "a proof can be had of /account/{address} and of /pool")
+	}
+	value, err := view.Get(key)
+	if err != nil {
+		return nil, err
+	}
+	nodes, err := view.Prove(key)
+	if err != nil {
+		return nil, err
+	}
+	res := &abci.ResponseQuery{Key: key, Value: value, Height: view.Height, ProofOps: &cmtcrypto.ProofOps{}}
+	for _, node := range nodes {
+		res.ProofOps.Ops = append(res.ProofOps.Ops, cmtcrypto.ProofOp{Type: ProofNode, Key: key, Data: node})
+	}
+	return res, nil
+}
