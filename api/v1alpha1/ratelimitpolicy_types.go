@@ -32,7 +32,7 @@ type PolicyTargetReference struct {
 }
 
 // Method is an HTTP method.
-// +kubebuilder:validation:Enum=GET;POST;PUT;PATCH;DELETE;OPTIONS
+// +kubebuilder:validation:Enum=GET;HEAD;POST;PUT;PATCH;DELETE;OPTIONS
 type Method string
 
 // TierMatch selects the requests of a tier. An empty list matches everything;
@@ -40,22 +40,25 @@ type Method string
 type TierMatch struct {
 	// Paths are globs: * stands for one whole segment, and as the last segment for
 	// all that is below.
-	// +kubebuilder:validation:MaxItems=64
-	// +kubebuilder:validation:items:MaxLength=256
-	// +kubebuilder:validation:items:Pattern=`^/`
+	// +kubebuilder:validation:MaxItems=16
+	// +kubebuilder:validation:items:MinLength=1
+	// +kubebuilder:validation:items:MaxLength=512
+	// +kubebuilder:validation:XValidation:rule="self.all(p, p.matches('^/$|^(/([*]|[^/*?# ]+))+$'))",message="paths must begin with / and may use * for a whole segment only, such as /api/v1/sessions/*/chunks"
 	// +listType=set
 	// +optional
 	Paths []string `json:"paths,omitempty"`
 
 	// Methods in upper case; GET covers HEAD.
-	// +kubebuilder:validation:MaxItems=6
+	// +kubebuilder:validation:MaxItems=7
 	// +listType=set
 	// +optional
 	Methods []Method `json:"methods,omitempty"`
 
 	// Roles of the caller; "anonymous" is a caller without identity.
-	// +kubebuilder:validation:MaxItems=8
-	// +kubebuilder:validation:items:Enum=anonymous;user;node_operator;admin;super_admin
+	// +kubebuilder:validation:MaxItems=16
+	// +kubebuilder:validation:items:MinLength=1
+	// +kubebuilder:validation:items:MaxLength=63
+	// +kubebuilder:validation:XValidation:rule="self.all(r, r.matches('^[a-z][a-z0-9_]*$'))",message="roles must be lower-case letters, digits and underscores, such as node_operator"
 	// +listType=set
 	// +optional
 	Roles []string `json:"roles,omitempty"`
@@ -75,7 +78,7 @@ const (
 
 // TierKey says whose requests share a budget.
 //
-// +kubebuilder:validation:XValidation:rule="has(self.header) == (has(self.type) && self.type == 'Header')",message="header is given for type Header, and only for it"
+// +kubebuilder:validation:XValidation:rule="has(self.header) == (has(self.type) && self.type == 'Header')",message="header must be set for keys of type Header, and only for these"
 type TierKey struct {
 	// Type of the key.
 	// +kubebuilder:default=IP
@@ -84,8 +87,8 @@ type TierKey struct {
 
 	// Header whose value is the key, for type Header.
 	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=64
-	// +kubebuilder:validation:Pattern=`^[A-Za-z0-9-]+$`
+	// +kubebuilder:validation:MaxLength=128
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[-_a-zA-Z0-9]+$')",message="header must be the name of a header: letters, digits, - and _"
 	// +optional
 	Header string `json:"header,omitempty"`
 }
@@ -120,7 +123,7 @@ type Tier struct {
 	// policy as long as its tier keeps its name and numbers.
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=63
-	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9_]*[a-z0-9])?$`
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')",message="name must be a DNS label: lower-case letters, digits and -"
 	// +required
 	Name string `json:"name"`
 
@@ -135,21 +138,20 @@ type Tier struct {
 
 	// Requests that a key may make per window, sustained.
 	// +kubebuilder:validation:Minimum=1
-	// +kubebuilder:validation:Maximum=1000000000
+	// +kubebuilder:validation:Maximum=10000000
 	// +required
 	Requests int64 `json:"requests"`
 
 	// Window as in GEP-2257, such as 1m or 500ms.
-	// +kubebuilder:validation:MaxLength=24
-	// +kubebuilder:validation:Pattern=`^([0-9]{1,5}(h|m|s|ms)){1,4}$`
-	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('100ms') && duration(self) <= duration('24h')",message="window must be between 100ms and 24h"
+	// +kubebuilder:validation:MaxLength=28
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]{1,5}(h|m|s|ms)){1,4}$') && duration(self) >= duration('1ms') && duration(self) <= duration('24h')",message="window must be a duration from 1ms to 24h such as 1m or 1h30m"
 	// +kubebuilder:default="1m"
 	// +optional
 	Window string `json:"window,omitempty"`
 
 	// Burst is the bucket's capacity; requests when left out.
 	// +kubebuilder:validation:Minimum=1
-	// +kubebuilder:validation:Maximum=2000000000
+	// +kubebuilder:validation:Maximum=10000000
 	// +optional
 	Burst int64 `json:"burst,omitempty"`
 
@@ -177,7 +179,7 @@ type RateLimitPolicySpec struct {
 	// TargetRefs are the gateways, or surfaces, that the policy governs.
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=16
-	// +kubebuilder:validation:XValidation:rule="self.all(a, self.exists_one(b, a.name == b.name && (has(a.sectionName) ? a.sectionName : '') == (has(b.sectionName) ? b.sectionName : '')))",message="each gateway, or surface of it, is named once"
+	// +kubebuilder:validation:XValidation:rule="self.all(a, self.exists_one(b, a.name == b.name && (has(a.sectionName) ? a.sectionName : '') == (has(b.sectionName) ? b.sectionName : '')))",message="targetRefs must not name the same target and section twice"
 	// +listType=atomic
 	// +required
 	TargetRefs []PolicyTargetReference `json:"targetRefs"`

@@ -1,0 +1,238 @@
+package v1alpha1_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	lucidv1 "github.com/lucid-blockchain/lucid/api/v1alpha1"
+	"github.com/lucid-blockchain/lucid/internal/kubetest"
+)
+
+func newGateway(namespace, name string) *lucidv1.LucidGateway {
+	return &lucidv1.LucidGateway{
+		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name},
+		Spec:       lucidv1.LucidGatewaySpec{Database: lucidv1.Database{SecretRef: lucidv1.SecretKeyReference{Name: "db"}}},
+	}
+}
+
+func TestLucidGatewayDefaults(t *testing.T) {
+	k := kubetest.Open(t)
+	g := newGateway(k.Namespace, "defaults")
+	if err := k.Client.Create(t.Context(), g); err != nil {
+		t.Fatal(err)
+	}
+	s := g.Spec
+	got := fmt.Sprintf("%d %d %s %s %s %s", *s.Replicas, len(s.Surfaces), s.Surfaces[0].State, s.Database.SecretRef.Key, s.Auth.Identity, s.Market.CNPYUSDRate)
+	if want := "2 3 Enabled url Production 1.00"; got != want {
+		t.Errorf("defaults %s, want %s", got, want)
+	}
+}
+
+func TestLucidGatewayRules(t *testing.T) {
+	k := kubetest.Open(t)
+	surfaces := func(s ...lucidv1.Surface) func(*lucidv1.LucidGateway) {
+		return func(g *lucidv1.LucidGateway) { g.Spec.Surfaces = s }
+	}
+	docu := lucidv1.Surface{Name: lucidv1.SurfaceDocu}
+	cases := []struct {
+		reason string
+		mutate func(*lucidv1.LucidGateway)
+		says   string
+	}{
+		{"the least that makes a gateway", func(*lucidv1.LucidGateway) {}, ""},
+		{"the longest name", func(g *lucidv1.LucidGateway) { g.Name = strings.Repeat("a", 40) }, ""},
+		{"children's names are made of it", func(g *lucidv1.LucidGateway) { g.Name = strings.Repeat("a", 41) }, "at most 40 characters"},
+		{"a Service's name begins with a letter", func(g *lucidv1.LucidGateway) { g.Name = "1a" }, "begins with a letter"},
+		{"one pod", func(g *lucidv1.LucidGateway) { g.Spec.Replicas = ptr.To[int32](1) }, ""},
+		{"no pod", func(g *lucidv1.LucidGateway) { g.Spec.Replicas = ptr.To[int32](0) }, "greater than or equal to 1"},
+		{"more than a cluster holds", func(g *lucidv1.LucidGateway) { g.Spec.Replicas = ptr.To[int32](1001) }, "less than or equal to 1000"},
+		{"one surface", surfaces(docu), ""},
+		{"one surface twice", surfaces(docu, docu), "Duplicate value"},
+		{"no such surface", surfaces(lucidv1.Surface{Name: "shop"}), "supported values"},
+		{"a surface with a host", surfaces(lucidv1.Surface{Name: lucidv1.SurfaceDocu, Host: "docs.example.com"}), ""},
+		{"a host in upper case", surfaces(lucidv1.Surface{Name: lucidv1.SurfaceDocu, Host: "Docs"}), "host must be"},
+		{"a host with a path", surfaces(lucidv1.Surface{Name: lucidv1.SurfaceDocu, Host: "a/b"}), "host must be"},
+		{"one of two surfaces off", surfaces(docu, lucidv1.Surface{Name: lucidv1.SurfaceGateway, State: lucidv1.SurfaceDisabled}), ""},
+		{"nothing served", surfaces(lucidv1.Surface{Name: lucidv1.SurfaceDocu, State: lucidv1.SurfaceDisabled}), "at least one with state Enabled"},
+		{"a database is needed", func(g *lucidv1.LucidGateway) { g.Spec.Database.SecretRef.Name = "" }, "secretRef"},
+		{"another key", func(g *lucidv1.LucidGateway) { g.Spec.Database.SecretRef.Key = "DATABASE_URL" }, ""},
+		{"no Secret has such a key", func(g *lucidv1.LucidGateway) { g.Spec.Database.SecretRef.Key = "a b" }, "key must consist"},
+		{"development", func(g *lucidv1.LucidGateway) { g.Spec.Auth.Identity = lucidv1.IdentityDevelopment }, ""},
+		{"no such mode", func(g *lucidv1.LucidGateway) { g.Spec.Auth.Identity = "None" }, "supported values"},
+		{"a price below one", func(g *lucidv1.LucidGateway) { g.Spec.Market.CNPYUSDRate = "0.000001" }, ""},
+		{"a price of nothing", func(g *lucidv1.LucidGateway) { g.Spec.Market.CNPYUSDRate = "0.0" }, "cnpyUSDRate must be"},
+		{"a price finer than shown", func(g *lucidv1.LucidGateway) { g.Spec.Market.CNPYUSDRate = "0.0000001" }, "cnpyUSDRate must be"},
+		{"a price that is no number", func(g *lucidv1.LucidGateway) { g.Spec.Market.CNPYUSDRate = "1e3" }, "cnpyUSDRate must be"},
+		{"networks of both kinds", func(g *lucidv1.LucidGateway) { g.Spec.TrustedProxies = []lucidv1.CIDR{"10.0.0.0/8", "fd00::/8"} }, ""},
+		{"an address is no network", func(g *lucidv1.LucidGateway) { g.Spec.TrustedProxies = []lucidv1.CIDR{"10.0.0.1"} }, "CIDR"},
+		{"closed for an hour", func(g *lucidv1.LucidGateway) {
+			g.Spec.Maintenance = &lucidv1.Maintenance{Mode: lucidv1.MaintenanceOn, RetryAfterSeconds: 3600}
+		}, ""},
+		{"closed for longer than a day", func(g *lucidv1.LucidGateway) {
+			g.Spec.Maintenance = &lucidv1.Maintenance{Mode: lucidv1.MaintenanceOn, RetryAfterSeconds: 86401}
+		}, "less than or equal to 86400"},
+	}
+	for i, tc := range cases {
+		g := newGateway(k.Namespace, fmt.Sprintf("rule-%d", i))
+		tc.mutate(g)
+		expect(t, k.Client.Create(t.Context(), g, client.DryRunAll), tc.says, tc.reason)
+	}
+}
+
+func newPolicy(namespace, name string) *lucidv1.RateLimitPolicy {
+	return &lucidv1.RateLimitPolicy{
+		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name},
+		Spec: lucidv1.RateLimitPolicySpec{
+			TargetRefs: []lucidv1.PolicyTargetReference{{Group: lucidv1.GroupVersion.Group, Kind: "LucidGateway", Name: "main"}},
+			Tiers:      []lucidv1.Tier{{Name: "all", Requests: 10, Window: "1m"}},
+		},
+	}
+}
+
+func TestRateLimitPolicyRules(t *testing.T) {
+	k := kubetest.Open(t)
+	cases := []struct {
+		reason string
+		mutate func(refs []lucidv1.PolicyTargetReference, tier *lucidv1.Tier, spec *lucidv1.RateLimitPolicySpec)
+		says   string
+	}{
+		{"the least that makes a policy", func(_ []lucidv1.PolicyTargetReference, _ *lucidv1.Tier, _ *lucidv1.RateLimitPolicySpec) {}, ""},
+		{"a surface of a gateway", func(r []lucidv1.PolicyTargetReference, _ *lucidv1.Tier, _ *lucidv1.RateLimitPolicySpec) {
+			r[0].SectionName = lucidv1.SurfaceDocu
+		}, ""},
+		{"a policy without target", func(_ []lucidv1.PolicyTargetReference, _ *lucidv1.Tier, s *lucidv1.RateLimitPolicySpec) {
+			s.TargetRefs = nil
+		}, "targetRefs"},
+		{"another kind", func(r []lucidv1.PolicyTargetReference, _ *lucidv1.Tier, _ *lucidv1.RateLimitPolicySpec) {
+			r[0].Kind = "Gateway"
+		}, `supported values: "LucidGateway"`},
+		{"another group", func(r []lucidv1.PolicyTargetReference, _ *lucidv1.Tier, _ *lucidv1.RateLimitPolicySpec) {
+			r[0].Group = "gateway.networking.k8s.io"
+		}, `supported values: "lucid-blockchain.org"`},
+		{"one target twice", func(r []lucidv1.PolicyTargetReference, _ *lucidv1.Tier, s *lucidv1.RateLimitPolicySpec) {
+			s.TargetRefs = append(s.TargetRefs, r[0])
+		}, "must not name the same target"},
+		{"a gateway and a surface of it", func(r []lucidv1.PolicyTargetReference, _ *lucidv1.Tier, s *lucidv1.RateLimitPolicySpec) {
+			other := r[0]
+			other.SectionName = lucidv1.SurfaceDocu
+			s.TargetRefs = append(s.TargetRefs, other)
+		}, ""},
+		{"a policy without limits", func(_ []lucidv1.PolicyTargetReference, _ *lucidv1.Tier, s *lucidv1.RateLimitPolicySpec) {
+			s.Tiers = nil
+		}, "tiers"},
+		{"two tiers of a name", func(_ []lucidv1.PolicyTargetReference, tier *lucidv1.Tier, s *lucidv1.RateLimitPolicySpec) {
+			s.Tiers = append(s.Tiers, *tier)
+		}, "Duplicate value"},
+		{"a name that is no label", func(_ []lucidv1.PolicyTargetReference, tier *lucidv1.Tier, _ *lucidv1.RateLimitPolicySpec) {
+			tier.Name = "All"
+		}, "name must be a DNS label"},
+		{"no requests", func(_ []lucidv1.PolicyTargetReference, tier *lucidv1.Tier, _ *lucidv1.RateLimitPolicySpec) {
+			tier.Requests = 0
+		}, "requests"},
+		{"more than counted", func(_ []lucidv1.PolicyTargetReference, tier *lucidv1.Tier, _ *lucidv1.RateLimitPolicySpec) {
+			tier.Requests = 10_000_001
+		}, "less than or equal to 10000000"},
+		{"a long window", func(_ []lucidv1.PolicyTargetReference, tier *lucidv1.Tier, _ *lucidv1.RateLimitPolicySpec) {
+			tier.Window = "23h59m60s"
+		}, ""},
+		{"longer than a day", func(_ []lucidv1.PolicyTargetReference, tier *lucidv1.Tier, _ *lucidv1.RateLimitPolicySpec) {
+			tier.Window = "24h1s"
+		}, "window must be"},
+		{"no time at all", func(_ []lucidv1.PolicyTargetReference, tier *lucidv1.Tier, _ *lucidv1.RateLimitPolicySpec) {
+			tier.Window = "0s"
+		}, "window must be"},
+		{"a fraction", func(_ []lucidv1.PolicyTargetReference, tier *lucidv1.Tier, _ *lucidv1.RateLimitPolicySpec) {
+			tier.Window = "1.5m"
+		}, "window must be"},
+		{"a path with a star", func(_ []lucidv1.PolicyTargetReference, tier *lucidv1.Tier, _ *lucidv1.RateLimitPolicySpec) {
+			tier.Match.Paths = []string{"/", "/api/v1/sessions/*/chunks", "/api/*"}
+		}, ""},
+		{"a star within a segment", func(_ []lucidv1.PolicyTargetReference, tier *lucidv1.Tier, _ *lucidv1.RateLimitPolicySpec) {
+			tier.Match.Paths = []string{"/api/v*"}
+		}, "use * for a whole segment only"},
+		{"a path without root", func(_ []lucidv1.PolicyTargetReference, tier *lucidv1.Tier, _ *lucidv1.RateLimitPolicySpec) {
+			tier.Match.Paths = []string{"api"}
+		}, "must begin with /"},
+		{"a method", func(_ []lucidv1.PolicyTargetReference, tier *lucidv1.Tier, _ *lucidv1.RateLimitPolicySpec) {
+			tier.Match.Methods = []lucidv1.Method{"GET", "POST"}
+		}, ""},
+		{"no such method", func(_ []lucidv1.PolicyTargetReference, tier *lucidv1.Tier, _ *lucidv1.RateLimitPolicySpec) {
+			tier.Match.Methods = []lucidv1.Method{"get"}
+		}, "supported values"},
+		{"a role", func(_ []lucidv1.PolicyTargetReference, tier *lucidv1.Tier, _ *lucidv1.RateLimitPolicySpec) {
+			tier.Match.Roles = []string{"node_operator"}
+		}, ""},
+		{"a role in upper case", func(_ []lucidv1.PolicyTargetReference, tier *lucidv1.Tier, _ *lucidv1.RateLimitPolicySpec) {
+			tier.Match.Roles = []string{"Admin"}
+		}, "roles must be"},
+		{"counted by a header", func(_ []lucidv1.PolicyTargetReference, tier *lucidv1.Tier, _ *lucidv1.RateLimitPolicySpec) {
+			tier.Key = lucidv1.TierKey{Type: lucidv1.KeyHeader, Header: "X-API-Key"}
+		}, ""},
+		{"by a header without name", func(_ []lucidv1.PolicyTargetReference, tier *lucidv1.Tier, _ *lucidv1.RateLimitPolicySpec) {
+			tier.Key = lucidv1.TierKey{Type: lucidv1.KeyHeader}
+		}, "header must be set"},
+		{"a header that nobody reads", func(_ []lucidv1.PolicyTargetReference, tier *lucidv1.Tier, _ *lucidv1.RateLimitPolicySpec) {
+			tier.Key = lucidv1.TierKey{Type: lucidv1.KeyUser, Header: "X-API-Key"}
+		}, "only for these"},
+		{"no header is called so", func(_ []lucidv1.PolicyTargetReference, tier *lucidv1.Tier, _ *lucidv1.RateLimitPolicySpec) {
+			tier.Key = lucidv1.TierKey{Type: lucidv1.KeyHeader, Header: "X API"}
+		}, "name of a header"},
+		{"only counted", func(_ []lucidv1.PolicyTargetReference, tier *lucidv1.Tier, _ *lucidv1.RateLimitPolicySpec) {
+			tier.Enforcement, tier.Headers = lucidv1.EnforcementShadow, lucidv1.HeadersDraft
+		}, ""},
+		{"no such enforcement", func(_ []lucidv1.PolicyTargetReference, tier *lucidv1.Tier, _ *lucidv1.RateLimitPolicySpec) {
+			tier.Enforcement = "Maybe"
+		}, "supported values"},
+		{"no such headers", func(_ []lucidv1.PolicyTargetReference, tier *lucidv1.Tier, _ *lucidv1.RateLimitPolicySpec) {
+			tier.Headers = "All"
+		}, "supported values"},
+	}
+	for i, tc := range cases {
+		p := newPolicy(k.Namespace, fmt.Sprintf("rule-%d", i))
+		tc.mutate(p.Spec.TargetRefs, &p.Spec.Tiers[0], &p.Spec)
+		expect(t, k.Client.Create(t.Context(), p, client.DryRunAll), tc.says, tc.reason)
+	}
+}
+
+func TestVirtualPoolRules(t *testing.T) {
+	k := kubetest.Open(t)
+	cases := []struct {
+		reason string
+		mutate func(*lucidv1.VirtualPool)
+		says   string
+	}{
+		{"the least that makes a pool", func(*lucidv1.VirtualPool) {}, ""},
+		{"a pool bears its chain's name", func(p *lucidv1.VirtualPool) { p.Name = "other" }, "must be that of spec.chainRef"},
+		{"paused, without fee", func(p *lucidv1.VirtualPool) {
+			p.Spec.Trading, p.Spec.FeeBasisPoints = lucidv1.TradingPaused, ptr.To[int32](0)
+		}, ""},
+		{"a user can't close a pool", func(p *lucidv1.VirtualPool) { p.Spec.Trading = "Closed" }, "supported values"},
+		{"a fee above 10 %", func(p *lucidv1.VirtualPool) { p.Spec.FeeBasisPoints = ptr.To[int32](1001) }, "less than or equal to 1000"},
+		{"a fee below nothing", func(p *lucidv1.VirtualPool) { p.Spec.FeeBasisPoints = ptr.To[int32](-1) }, "greater than or equal to 0"},
+	}
+	newPool := func() *lucidv1.VirtualPool {
+		return &lucidv1.VirtualPool{
+			ObjectMeta: metav1.ObjectMeta{Namespace: k.Namespace, Name: "pool"},
+			Spec:       lucidv1.VirtualPoolSpec{ChainRef: lucidv1.LocalObjectReference{Name: "pool"}},
+		}
+	}
+	for _, tc := range cases {
+		p := newPool()
+		tc.mutate(p)
+		expect(t, k.Client.Create(t.Context(), p, client.DryRunAll), tc.says, tc.reason)
+	}
+	p := newPool()
+	if err := k.Client.Create(t.Context(), p); err != nil {
+		t.Fatal(err)
+	}
+	if p.Spec.Trading != lucidv1.TradingEnabled || p.Spec.FeeBasisPoints != nil {
+		t.Errorf("defaults %+v, want trading with the chain's fee", p.Spec)
+	}
+	p.Spec.ChainRef.Name = "other"
+	expect(t, k.Client.Update(t.Context(), p), "chainRef is immutable", "a pool belongs to one chain")
+}
