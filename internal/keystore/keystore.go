@@ -1,0 +1,141 @@
+package keystore
+
+import (
+	"context"
+	"crypto/ed25519"
+	"crypto/rand"
+	"fmt"
+
+	"github.com/google/uuid"
+
+	"github.com/lucid-blockchain/lucid/internal/livechain"
+	"github.com/lucid-blockchain/lucid/internal/store"
+	"github.com/lucid-blockchain/lucid/internal/store/db"
+)
+
+// custodyPlatform marks a wallet whose key is sealed under the platform key.
+const custodyPlatform = "platform"
+
+// Keystore makes and opens platform wallets in one database. It is safe for
+// concurrent use, also by several processes.
+type Keystore struct {
+	store  *store.Store
+	sealer *Sealer
+}
+
+// New returns the keystore of a database under its platform key.
+func New(s *store.Store, key []byte) (*Keystore, error) {
+	sealer, err := NewSealer(key)
+	if err != nil {
+		return nil, err
+	}
+	return &Keystore{store: s, sealer: sealer}, nil
+}
+
+// owner is whom a platform wallet belongs to: a user, or a chain's treasury.
+type owner struct {
+	user, chain *uuid.UUID
+}
+
+func (o owner) find(ctx context.Context, q *db.Queries) (db.Wallet, error) {
+	if o.user != nil {
+		return q.GetPlatformWallet(ctx, o.user)
+	}
+	return q.GetTreasuryWallet(ctx, o.chain)
+}
+
+// EnsureAddress returns the address of a user's platform wallet, and makes the
+// wallet if there is none. The user must exist.
+func (k *Keystore) EnsureAddress(ctx context.Context, user uuid.UUID) (livechain.Address, error) {
+	return k.ensure(ctx, owner{user: &user})
+}
+
+// EnsureTreasury returns the address of a chain's treasury, and makes its
+// wallet if there is none. The chain must exist.
+func (k *Keystore) EnsureTreasury(ctx context.Context, chain uuid.UUID) (livechain.Address, error) {
+	return k.ensure(ctx, owner{chain: &chain})
+}
+
+func (k *Keystore) ensure(ctx context.Context, o owner) (livechain.Address, error) {
+	wallet, err := o.find(ctx, k.store.Queries())
+	if store.NotFound(err) {
+		wallet, err = k.create(ctx, o)
+	}
+	if err != nil {
+		return livechain.Address{}, fmt.Errorf("find the platform wallet: %w", err)
+	}
+	return livechain.ParseAddress(wallet.Address)
+}
+
+// create makes a wallet. Of several that try at once one wins by the unique
+// index; the others find its wallet and forget their own key.
+func (k *Keystore) create(ctx context.Context, o owner) (db.Wallet, error) {
+	fresh, err := k.generate(o)
+	if err != nil {
+		return db.Wallet{}, err
+	}
+	var kept db.Wallet
+	err = k.store.InTx(ctx, func(ctx context.Context, q *db.Queries) error {
+		existing, err := o.find(ctx, q)
+		if err == nil {
+			kept = existing
+			return nil
+		}
+		if !store.NotFound(err) {
+			return err
+		}
+		if err := q.InsertWallet(ctx, fresh); err != nil {
+			return err
+		}
+		kept, err = o.find(ctx, q)
+		return err
+	})
+	if store.UniqueViolation(err, "") {
+		return o.find(ctx, k.store.Queries())
+	}
+	return kept, err
+}
+
+// generate makes a key pair and seals the private half for its address.
+func (k *Keystore) generate(o owner) (db.InsertWalletParams, error) {
+	public, private, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		return db.InsertWalletParams{}, fmt.Errorf("generate a key pair: %w", err)
+	}
+	defer clear(private)
+	id, err := uuid.NewV7()
+	if err != nil {
+		return db.InsertWalletParams{}, fmt.Errorf("make a wallet's id: %w", err)
+	}
+	address := livechain.AddressOf(public)
+	seed := private.Seed()
+	defer clear(seed)
+	sealed, err := k.sealer.Seal(seed, address[:])
+	if err != nil {
+		return db.InsertWalletParams{}, err
+	}
+	return db.InsertWalletParams{
+		ID: id, UserID: o.user, ChainID: o.chain, Address: address.String(),
+		PublicKey: public, SealedKey: sealed, Custody: custodyPlatform,
+	}, nil
+}
+
+// UserKey opens the private key of a user's platform wallet. Whoever asks must
+// have made sure that the user may: this package does not know callers. Clear
+// the key when it has been used.
+func (k *Keystore) UserKey(ctx context.Context, user uuid.UUID) (ed25519.PrivateKey, error) {
+	wallet, err := k.store.Queries().GetPlatformWallet(ctx, &user)
+	if err != nil {
+		return nil, fmt.Errorf("find the platform wallet: %w", err)
+	}
+	address, err := livechain.ParseAddress(wallet.Address)
+	if err != nil {
+		return nil, fmt.Errorf("read the platform wallet: %w", err)
+	}
+	seed, err := k.sealer.Open(wallet.SealedKey, address[:])
+	if err != nil {
+		return nil, err
+	}
+	defer clear(seed)
+	return ed25519.NewKeyFromSeed(seed), nil
+}
