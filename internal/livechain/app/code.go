@@ -33,6 +33,31 @@ const (
 	CodeInternal            Code = 13
 )
 
+var meanings = map[Code]string{
+	CodeOK:                  "accepted",
+	CodeMalformed:           "the transaction is malformed",
+	CodeWrongChain:          "the transaction is for another chain",
+	CodeBadSignature:        "the signature is wrong",
+	CodeStaleNonce:          "the nonce has been used",
+	CodeNonceGap:            "an earlier nonce is missing",
+	CodeFeeTooLow:           "the fee is too low",
+	CodeInsufficientBalance: "the balance is too low",
+	CodeMinOut:              "the order would give less than its minimum",
+	CodePool:                "the pool can't take the order",
+	CodeNotStarted:          "the chain has not started yet, or does not keep this height",
+	CodeUnknownPath:         "there is no such query",
+	CodeBadQuery:            "the query is malformed",
+	CodeInternal:            "the node has a problem of its own",
+}
+
+// String says what the code means, in words that may be shown to anybody.
+func (c Code) String() string {
+	if meaning, ok := meanings[c]; ok {
+		return meaning
+	}
+	return "refused for a reason that this version does not know"
+}
+
 // refusal is a transaction's or a query's fault, never the node's.
 type refusal struct {
 	code   Code

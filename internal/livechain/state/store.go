@@ -37,6 +37,9 @@ var metaKey = []byte("m/head")
 // ErrHeight says that a height is no longer, or not yet, kept.
 var ErrHeight = errors.New("the state of this height is not kept")
 
+// ErrClosed says that the store was closed: the node is stopping.
+var ErrClosed = errors.New("the state is closed")
+
 // Root is the Merkle root of all records: the app hash.
 type Root = common.Hash
 
@@ -46,6 +49,7 @@ type Store struct {
 	db *pebble.DB
 
 	mu      sync.RWMutex
+	closed  bool
 	started bool // a height has been committed
 	height  int64
 	root    Root
@@ -87,6 +91,10 @@ func (s *Store) load() error {
 func (s *Store) Close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.closed {
+		return nil
+	}
+	s.closed = true
 	var all []error
 	for _, view := range s.views {
 		all = append(all, view.close())
@@ -104,7 +112,14 @@ func (s *Store) Head() (height int64, root Root, started bool) {
 }
 
 // Get reads a committed record; nil when there is none.
-func (s *Store) Get(key []byte) ([]byte, error) { return get(s.db, flatKey(key)) }
+func (s *Store) Get(key []byte) ([]byte, error) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if s.closed {
+		return nil, ErrClosed
+	}
+	return get(s.db, flatKey(key))
+}
 
 // Pending is a state that has been computed and not yet committed.
 type Pending struct {

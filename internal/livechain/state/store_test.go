@@ -140,4 +140,9 @@ func TestOldHeightsAreLetGo(t *testing.T) {
 	require.NoError(t, err)
 	require.EqualValues(t, 39, now.Height)
 	require.NoError(t, s.Close())
+	require.NoError(t, s.Close(), "closing twice does nothing")
+	_, err = s.Get([]byte("a"))
+	require.ErrorIs(t, err, state.ErrClosed)
+	_, err = now.Get([]byte("a"))
+	require.ErrorIs(t, err, state.ErrHeight)
 }
