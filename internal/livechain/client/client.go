@@ -1,0 +1,138 @@
+// Package client asks a live chain over CometBFT's RPC. Its errors are faults
+// in Lucid's own words; what the chain or the network said is only their cause.
+package client
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	rpchttp "github.com/cometbft/cometbft/rpc/client/http"
+
+	"github.com/lucid-blockchain/lucid/internal/fault"
+	"github.com/lucid-blockchain/lucid/internal/livechain"
+	"github.com/lucid-blockchain/lucid/internal/livechain/app"
+)
+
+// DefaultTimeout bounds each call that has no closer deadline.
+const DefaultTimeout = 5 * time.Second
+
+// Client asks one RPC endpoint. It is safe for concurrent use and holds nothing
+// that has to be closed.
+type Client struct {
+	rpc     *rpchttp.HTTP
+	timeout time.Duration
+}
+
+// Option changes how a client asks.
+type Option func(*Client)
+
+// WithTimeout replaces DefaultTimeout.
+func WithTimeout(d time.Duration) Option { return func(c *Client) { c.timeout = d } }
+
+// New makes a client of an endpoint such as http://aurora-rpc.lucid.svc:26657.
+// It does not connect.
+func New(endpoint string, options ...Option) (*Client, error) {
+	c := &Client{timeout: DefaultTimeout}
+	for _, option := range options {
+		option(c)
+	}
+	if !strings.HasPrefix(endpoint, "http://") && !strings.HasPrefix(endpoint, "https://") {
+		return nil, fault.New(fault.Invalid, "A chain's RPC endpoint starts with http:// or https://")
+	}
+	rpc, err := rpchttp.NewWithClient(endpoint, "/websocket", &http.Client{Timeout: c.timeout})
+	if err != nil {
+		return nil, fault.New(fault.Invalid, "The chain's RPC endpoint is no URL").Because(err)
+	}
+	c.rpc = rpc
+	return c, nil
+}
+
+// Status is what a chain says of itself.
+type Status struct {
+	ChainID     string
+	GenesisHash string // SHA-256 of the genesis document, lower-case hex
+	Height      int64  // of the last block; 0 before the first
+	AppHash     string // after the last block that is executed, lower-case hex
+	CatchingUp  bool   // the node still fetches blocks that others have
+	Time        time.Time
+}
+
+// Status asks for height and genesis. Unavailable when the chain can't answer.
+func (c *Client) Status(ctx context.Context) (Status, error) {
+	ctx, cancel := context.WithTimeout(ctx, c.timeout)
+	defer cancel()
+	seen, err := c.rpc.Status(ctx)
+	if err != nil {
+		return Status{}, unreachable(err)
+	}
+	var info app.Info
+	if err := c.query(ctx, "/info", &info); err != nil {
+		return Status{}, err
+	}
+	return Status{
+		ChainID: info.ChainID, GenesisHash: info.GenesisHash, AppHash: info.AppHash,
+		Height: seen.SyncInfo.LatestBlockHeight, CatchingUp: seen.SyncInfo.CatchingUp, Time: seen.SyncInfo.LatestBlockTime,
+	}, nil
+}
+
+// Account asks for the balances and the next nonce of an address. An address
+// that nobody has used has an empty account.
+func (c *Client) Account(ctx context.Context, address livechain.Address) (app.Account, error) {
+	var account app.Account
+	err := c.query(ctx, "/account/"+address.String(), &account)
+	return account, err
+}
+
+// Supply asks for all tokens and all CNPY on the chain.
+func (c *Client) Supply(ctx context.Context) (app.Supply, error) {
+	var supply app.Supply
+	err := c.query(ctx, "/supply", &supply)
+	return supply, err
+}
+
+// Pool asks for the AMM's reserves and price.
+func (c *Client) Pool(ctx context.Context) (app.Pool, error) {
+	var pool app.Pool
+	err := c.query(ctx, "/pool", &pool)
+	return pool, err
+}
+
+// Submit hands a signed transaction to the mempool and returns its hash in
+// upper-case hex. Unprocessable, with the reason, when the chain refuses it.
+func (c *Client) Submit(ctx context.Context, raw []byte) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, c.timeout)
+	defer cancel()
+	res, err := c.rpc.BroadcastTxSync(ctx, raw)
+	if err != nil {
+		return "", unreachable(err)
+	}
+	if res.Code != uint32(app.CodeOK) {
+		return "", fault.New(fault.Unprocessable, "The chain refused the transaction: %s", app.Code(res.Code))
+	}
+	return res.Hash.String(), nil
+}
+
+func (c *Client) query(ctx context.Context, path string, into any) error {
+	ctx, cancel := context.WithTimeout(ctx, c.timeout)
+	defer cancel()
+	res, err := c.rpc.ABCIQuery(ctx, path, nil)
+	if err != nil {
+		return unreachable(err)
+	}
+	if code := app.Code(res.Response.Code); code != app.CodeOK {
+		return fault.New(fault.Unavailable, "The chain can't answer: %s", code)
+	}
+	if err := json.Unmarshal(res.Response.Value, into); err != nil {
+		return unreachable(fmt.Errorf("decode the answer to %s: %w", path, err))
+	}
+	return nil
+}
+
+// unreachable keeps what the network or the node said out of the message.
+func unreachable(cause error) error {
+	return fault.New(fault.Unavailable, "The chain does not answer at present").Because(cause)
+}

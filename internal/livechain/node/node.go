@@ -1,0 +1,199 @@
+// Package node runs a node of a live chain: CometBFT and the application in one
+// process. All configuration is derived here; there is no file to edit.
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	dbm "github.com/cometbft/cometbft-db"
+	cmtconfig "github.com/cometbft/cometbft/config"
+	cmtnode "github.com/cometbft/cometbft/node"
+	"github.com/cometbft/cometbft/proxy"
+	"github.com/cometbft/cometbft/types"
+	"github.com/go-logr/logr"
+
+	"github.com/lucid-blockchain/lucid/internal/livechain/app"
+	"github.com/lucid-blockchain/lucid/internal/livechain/genesis"
+)
+
+const (
+	// afterCommit is the pause between two blocks while transactions wait.
+	afterCommit = 200 * time.Millisecond
+	// A round's timeouts only matter when the proposer is gone.
+	proposeTimeout = time.Second
+	voteTimeout    = 500 * time.Millisecond
+	// emptyBlocks is how often a chain without transactions makes a block: its
+	// height shows that it lives, and time passes for vesting.
+	emptyBlocks = time.Second
+	// metricsNamespace begins the names of CometBFT's metrics.
+	metricsNamespace = "lucid_chain"
+
+	stateFolder = "application"
+	folderMode  = 0o700
+	fileMode    = 0o600
+)
+
+// Config says where a node finds what it is given and where it listens.
+type Config struct {
+	Home             string // folder of all that the node keeps; created when missing
+	GenesisFile      string
+	NodeKeyFile      string // CometBFT's node_key.json
+	ValidatorKeyFile string // CometBFT's priv_validator_key.json
+
+	RPCAddress     string   // host:port
+	P2PAddress     string   // host:port
+	MetricsAddress string   // host:port of Prometheus metrics; empty means none
+	Peers          []string // the other nodes, each as id@host:port
+	Logger         logr.Logger
+}
+
+// RunNode runs until ctx ends and then stops in order: RPC and peers,
+// consensus, stores. Started again on the same home it goes on from the last
+// height. It returns an error when the node can't start or stops by itself.
+func RunNode(ctx context.Context, config Config) (err error) {
+	document, hash, err := readGenesis(config.GenesisFile)
+	if err != nil {
+		return err
+	}
+	if err := makeHome(config.Home, hash); err != nil {
+		return err
+	}
+	application, err := app.New(app.Options{Dir: filepath.Join(config.Home, stateFolder), GenesisHash: hash})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, application.Close()) }()
+	files := &databases{}
+	defer files.close()
+	node, err := start(ctx, config, document, application, files)
+	if err != nil {
+		return err
+	}
+	config.Logger.Info("The node runs", "chain", document.ChainID, "genesisHash", hash)
+	select {
+	case <-ctx.Done():
+		config.Logger.Info("The node stops")
+	case <-node.Quit():
+		err = errors.New("the node stopped by itself, its log says why")
+	}
+	return errors.Join(err, stop(node))
+}
+
+func readGenesis(file string) (*types.GenesisDoc, string, error) {
+	raw, err := os.ReadFile(file)
+	if err != nil {
+		return nil, "", fmt.Errorf("read the genesis: %w", err)
+	}
+	return genesis.Parse(raw)
+}
+
+// makeHome creates the folders and binds them to one genesis: CometBFT goes on
+// with the document that it saw first, whatever it is given later.
+func makeHome(home, hash string) error {
+	for _, folder := range []string{cmtconfig.DefaultConfigDir, cmtconfig.DefaultDataDir, stateFolder} {
+		if err := os.MkdirAll(filepath.Join(home, folder), folderMode); err != nil {
+			return fmt.Errorf("make the node's home: %w", err)
+		}
+	}
+	mark := filepath.Join(home, cmtconfig.DefaultConfigDir, "genesis.sha256")
+	known, err := os.ReadFile(mark)
+	switch {
+	case errors.Is(err, os.ErrNotExist) || err == nil && len(known) == 0:
+		// An empty file is what a crash while writing it leaves.
+		if err := os.WriteFile(mark, []byte(hash), fileMode); err != nil {
+			return fmt.Errorf("note the genesis in the node's home: %w", err)
+		}
+		return nil
+	case err != nil:
+		return fmt.Errorf("read the node's home: %w", err)
+	case string(known) != hash:
+		return fmt.Errorf("the node's home belongs to the genesis %s, this one is %s: each chain needs a home of its own", known, hash)
+	}
+	return nil
+}
+
+func start(ctx context.Context, config Config, document *types.GenesisDoc, application *app.Application, files *databases) (*cmtnode.Node, error) {
+	key, err := loadNodeKey(config.NodeKeyFile)
+	if err != nil {
+		return nil, err
+	}
+	signer, err := openSigner(config.ValidatorKeyFile, filepath.Join(config.Home, cmtconfig.DefaultDataDir, "priv_validator_state.json"))
+	if err != nil {
+		return nil, err
+	}
+	settings := config.comet()
+	// Each of the four connections has a lock of its own: a query need not wait
+	// for a block.
+	creator := proxy.NewConnSyncLocalClientCreator(application)
+	node, err := cmtnode.NewNodeWithContext(ctx, settings, signer, key, creator,
+		func() (*types.GenesisDoc, error) { return document, nil },
+		files.open, cmtnode.DefaultMetricsProvider(settings.Instrumentation), newLogger(config.Logger))
+	if err != nil {
+		return nil, fmt.Errorf("set up the node: %w", err)
+	}
+	if err := node.Start(); err != nil {
+		return nil, fmt.Errorf("start the node: %w", err)
+	}
+	return node, nil
+}
+
+// comet derives CometBFT's settings.
+func (c Config) comet() *cmtconfig.Config {
+	settings := cmtconfig.DefaultConfig().SetRoot(c.Home)
+	settings.RPC.ListenAddress = "tcp://" + c.RPCAddress
+	settings.P2P.ListenAddress = "tcp://" + c.P2PAddress
+	settings.P2P.PersistentPeers = strings.Join(c.Peers, ",")
+	// The nodes of one cluster have private addresses and may share one.
+	settings.P2P.AddrBookStrict = false
+	settings.P2P.AllowDuplicateIP = true
+
+	settings.Consensus.TimeoutCommit = afterCommit
+	settings.Consensus.TimeoutPropose = proposeTimeout
+	settings.Consensus.TimeoutPrevote = voteTimeout
+	settings.Consensus.TimeoutPrecommit = voteTimeout
+	settings.Consensus.CreateEmptyBlocks = true
+	settings.Consensus.CreateEmptyBlocksInterval = emptyBlocks
+
+	settings.Instrumentation.Prometheus = c.MetricsAddress != ""
+	settings.Instrumentation.PrometheusListenAddr = c.MetricsAddress
+	settings.Instrumentation.Namespace = metricsNamespace
+	return settings
+}
+
+func stop(node *cmtnode.Node) error {
+	if !node.IsRunning() {
+		return nil
+	}
+	if err := node.Stop(); err != nil {
+		return fmt.Errorf("stop the node: %w", err)
+	}
+	node.Wait()
+	return nil
+}
+
+// databases remembers what CometBFT opens: it leaves some of its databases open
+// when it stops, and their locks with them.
+type databases struct{ opened []dbm.DB }
+
+// open is a cmtconfig.DBProvider.
+func (d *databases) open(c *cmtconfig.DBContext) (dbm.DB, error) {
+	database, err := cmtconfig.DefaultDBProvider(c)
+	if err == nil {
+		d.opened = append(d.opened, database)
+	}
+	return database, err
+}
+
+// close may meet databases that CometBFT has closed already, which is the only
+// error that closing reports.
+func (d *databases) close() {
+	for _, database := range d.opened {
+		_ = database.Close()
+	}
+}
