@@ -75,7 +75,10 @@ func Run(ctx context.Context, options Options) error {
 	}
 	books := ledgers.New()
 	defer books.Close()
-	if err := Register(mgr, Dependencies{Ledgers: books, Image: options.Image, APIServerPort: portOf(config.Host)}); err != nil {
+	if err := Register(mgr, Dependencies{
+		Ledgers: books, Image: options.Image, APIServerPort: portOf(config.Host),
+		Keystores: keystores{reader: mgr.GetAPIReader(), ledgers: books}, Network: network{},
+	}); err != nil {
 		return err
 	}
 	if err := mgr.AddHealthzCheck("ping", healthz.Ping); err != nil {

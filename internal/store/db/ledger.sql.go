@@ -12,6 +12,18 @@ import (
 	"github.com/google/uuid"
 )
 
+const CountHolders = `-- name: CountHolders :one
+SELECT count(*) FROM accounts
+WHERE asset = $1 AND owner_type = 'user' AND balance > 0
+`
+
+func (q *Queries) CountHolders(ctx context.Context, asset uuid.UUID) (int64, error) {
+	row := q.db.QueryRow(ctx, CountHolders, asset)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
+}
+
 const CountUserEntries = `-- name: CountUserEntries :one
 SELECT coalesce(sum(version), 0)::int8 AS total FROM accounts WHERE owner_type = 'user' AND owner_id = $1
 `
@@ -101,6 +113,56 @@ func (q *Queries) GetAccount(ctx context.Context, id uuid.UUID) (Account, error)
 		&i.CreatedAt,
 	)
 	return i, err
+}
+
+const HoldersPage = `-- name: HoldersPage :many
+SELECT a.owner_id, a.balance, u.username, COALESCE(u.wallet_address, w.address, '')::text AS address
+FROM accounts a
+LEFT JOIN users u ON u.id = a.owner_id
+LEFT JOIN wallets w ON w.user_id = a.owner_id AND w.chain_id IS NULL AND w.custody = 'platform'
+WHERE a.asset = $1 AND a.owner_type = 'user' AND a.balance > 0
+ORDER BY a.balance DESC, a.owner_id
+LIMIT $3 OFFSET $2
+`
+
+type HoldersPageParams struct {
+	Asset   uuid.UUID
+	Skip    int32
+	MaxRows int32
+}
+
+type HoldersPageRow struct {
+	OwnerID  uuid.UUID
+	Balance  int64
+	Username *string
+	Address  string
+}
+
+// A page of an asset's holders, largest first, with the address that each has or
+// gets on the live chain.
+func (q *Queries) HoldersPage(ctx context.Context, arg HoldersPageParams) ([]HoldersPageRow, error) {
+	rows, err := q.db.Query(ctx, HoldersPage, arg.Asset, arg.Skip, arg.MaxRows)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []HoldersPageRow{}
+	for rows.Next() {
+		var i HoldersPageRow
+		if err := rows.Scan(
+			&i.OwnerID,
+			&i.Balance,
+			&i.Username,
+			&i.Address,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const InsertLedgerEntry = `-- name: InsertLedgerEntry :exec

@@ -39,3 +39,18 @@ LIMIT sqlc.arg(max_rows) OFFSET sqlc.arg(skip);
 SELECT owner_id, balance FROM accounts
 WHERE asset = $1 AND owner_type = 'user' AND balance > 0
 ORDER BY owner_id;
+
+-- A page of an asset's holders, largest first, with the address that each has or
+-- gets on the live chain.
+-- name: HoldersPage :many
+SELECT a.owner_id, a.balance, u.username, COALESCE(u.wallet_address, w.address, '')::text AS address
+FROM accounts a
+LEFT JOIN users u ON u.id = a.owner_id
+LEFT JOIN wallets w ON w.user_id = a.owner_id AND w.chain_id IS NULL AND w.custody = 'platform'
+WHERE a.asset = sqlc.arg(asset) AND a.owner_type = 'user' AND a.balance > 0
+ORDER BY a.balance DESC, a.owner_id
+LIMIT sqlc.arg(max_rows) OFFSET sqlc.arg(skip);
+
+-- name: CountHolders :one
+SELECT count(*) FROM accounts
+WHERE asset = $1 AND owner_type = 'user' AND balance > 0;

@@ -50,7 +50,7 @@ func run(ctx context.Context, edits, rate int, limit time.Duration) error {
 	if err != nil {
 		return err
 	}
-	if _, err := enforced(ctx, p, pods, policy.Spec.Tiers[0].Requests); err != nil {
+	if _, err := enforced(ctx, p, pods, policy.Spec.Tiers[0].Burst); err != nil {
 		return fmt.Errorf("the first policy is never enforced: %w", err)
 	}
 	load := startLoad(ctx, p, rate)
@@ -74,17 +74,18 @@ func judge(sample platform.Durations, limit time.Duration, failed int64) error {
 	return nil
 }
 
-// edit changes the number of requests of the policy's tier n times.
+// edit changes the burst of the policy's tier n times: it is the limit that
+// pods announce.
 func edit(ctx context.Context, p *platform.Platform, policy *lucidv1.RateLimitPolicy, pods []corev1.Pod, n int) (platform.Durations, error) {
 	var sample platform.Durations
 	for i := range n {
 		patch := client.MergeFrom(policy.DeepCopy())
-		policy.Spec.Tiers[0].Requests = platform.OpenLimit + int64(i) + 1
+		policy.Spec.Tiers[0].Burst = 2*platform.OpenLimit + int64(i) + 1
 		start := time.Now()
 		if err := p.Patch(ctx, policy, patch); err != nil {
 			return nil, err
 		}
-		at, err := enforced(ctx, p, pods, policy.Spec.Tiers[0].Requests)
+		at, err := enforced(ctx, p, pods, policy.Spec.Tiers[0].Burst)
 		if err != nil {
 			return nil, fmt.Errorf("edit %d: %w", i, err)
 		}
