@@ -103,6 +103,8 @@ func start(t *testing.T, config node.Config) *running {
 func (r *running) finish() {
 	r.stop()
 	require.NoError(r.t, <-r.done)
+	// CometBFT leaves open connections to their process's end; this one goes on.
+	http.DefaultClient.CloseIdleConnections()
 }
 
 // await returns the first status that is at or above a height.
