@@ -11,11 +11,13 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-logr/logr"
 	"k8s.io/client-go/kubernetes"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	lucidv1 "github.com/lucid-blockchain/lucid/api/v1alpha1"
 )
@@ -66,6 +68,7 @@ func (p *Platform) connect(kubeconfig string) error {
 	// The suites measure the platform, not the client's own throttle.
 	config.QPS, config.Burst = 500, 1000
 	config.UserAgent = "lucid-test"
+	log.SetLogger(logr.Discard())
 	scheme := clientgoscheme.Scheme
 	if err := lucidv1.AddToScheme(scheme); err != nil {
 		return fmt.Errorf("scheme: %w", err)
