@@ -100,9 +100,13 @@ func verifyLedger(cmd *cobra.Command, _ []string) error {
 	if err != nil {
 		return err
 	}
-	cmd.Println(report)
+	cmd.Printf("%d rules held against %d accounts, %d entries, %d pools and %d trades\n",
+		report.Checks, report.Accounts, report.Entries, report.Pools, report.Trades)
+	for _, problem := range report.Problems {
+		cmd.Printf("%s: %s: %s\n", problem.Check, problem.Subject, problem.Detail)
+	}
 	if !report.Clean() {
-		return errors.New("the ledger is not sound")
+		return fmt.Errorf("the ledger is not sound: %d problems", len(report.Problems))
 	}
 	return nil
 }

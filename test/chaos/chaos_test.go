@@ -139,7 +139,7 @@ func fund(t *testing.T, user *platform.User) {
 	platform.Eventually(t, time.Minute, "faucet", func(ctx context.Context) error { return user.Fund(ctx, "1000000") })
 }
 
-// killPods deletes a random pod every few seconds, with no grace, until ctx
+// killPods deletes a random pod about once a second, with no grace, until ctx
 // ends, and returns how many of each component it killed.
 func killPods(ctx context.Context, t *testing.T, p *platform.Platform, live *lucidv1.Chain) map[string]int {
 	killed := map[string]int{}
@@ -155,7 +155,7 @@ func killPods(ctx context.Context, t *testing.T, p *platform.Platform, live *luc
 		select {
 		case <-ctx.Done():
 			return killed
-		case <-time.After(time.Duration(2000+rand.IntN(3000)) * time.Millisecond):
+		case <-time.After(time.Duration(500+rand.IntN(1000)) * time.Millisecond):
 		}
 		victim := victims[i%len(victims)]
 		if p.KillOne(ctx, victim.namespace, victim.labels) == nil {

@@ -53,14 +53,14 @@ func run(ctx context.Context, edits, rate int, limit time.Duration) error {
 	if _, err := enforced(ctx, p, pods, policy.Spec.Tiers[0].Burst); err != nil {
 		return fmt.Errorf("the first policy is never enforced: %w", err)
 	}
-	load := startLoad(ctx, p, rate)
+	load, began := startLoad(ctx, p, rate), time.Now()
 	sample, err := edit(ctx, p, policy, pods, edits)
 	sent, failed := load.stop()
 	if err != nil {
 		return err
 	}
 	sample.Print(os.Stdout, fmt.Sprintf("policy edit enforced on %d pods", len(pods)), nil)
-	fmt.Printf("load: %d requests, %d failed\n", sent, failed)
+	fmt.Printf("load: %d requests, %.0f a second, %d failed\n", sent, float64(sent)/time.Since(began).Seconds(), failed)
 	return errors.Join(judge(sample, limit, failed), unrestarted(ctx, p, pods))
 }
 
@@ -147,7 +147,8 @@ type load struct {
 }
 
 func startLoad(ctx context.Context, p *platform.Platform, rate int) *load {
-	const users = 10
+	// So many that a slow answer does not slow the stream.
+	const users = 100
 	ctx, cancel := context.WithCancel(ctx)
 	l := &load{cancel: cancel}
 	for range users {
