@@ -89,12 +89,15 @@ generate: ## Write every generated file: deep copies, CRDs, roles, queries, prot
 	charts/lucid/sync.sh
 	"$$($(TOOL) crd-ref-docs)" --source-path=api --config=hack/reference.yaml --renderer=markdown --output-path=docs/reference.md --log-level=ERROR
 
+# Every file that generate writes.
+GENERATED := 'api/**/zz_generated*' config/crd config/rbac/role.yaml internal/store/db 'internal/**/*.pb.go' charts/lucid/files docs/reference.md
+
 .PHONY: verify-generated
 verify-generated: generate ## Fail when a generated file is not what its source says.
-	@changed="$$(git status --porcelain -- api config internal charts docs)"; \
+	@changed="$$(git status --porcelain -- $(GENERATED))"; \
 	if [ -n "$$changed" ]; then \
 		echo "generated files are stale; run make generate and commit:"; echo "$$changed"; \
-		git --no-pager diff --stat -- api config internal charts docs; exit 1; \
+		git --no-pager diff --stat -- $(GENERATED); exit 1; \
 	fi
 
 .PHONY: verify-charts
