@@ -237,7 +237,7 @@ func TestSwapUnderLoad(t *testing.T) {
 					failed.Add(1)
 					continue
 				}
-				if _, err := io.Copy(io.Discard, response.Body); err != nil || response.StatusCode != 200 {
+				if _, err := io.Copy(io.Discard, response.Body); err != nil || response.StatusCode != http.StatusOK {
 					failed.Add(1)
 				}
 				_ = response.Body.Close()

@@ -167,7 +167,7 @@ func limits(tiers ...ratelimit.Tier) func(*snapshot.Snapshot) {
 
 func tier(requests int64) ratelimit.Tier {
 	return ratelimit.Tier{
-		Name: "tier", Key: ratelimit.Key{Type: ratelimit.KeyIP},
+		Name: "all", Key: ratelimit.Key{Type: ratelimit.KeyIP},
 		Requests: requests, Window: ratelimit.Duration(time.Hour), Headers: ratelimit.XRateLimit,
 	}
 }
@@ -269,7 +269,7 @@ func TestRateLimit(t *testing.T) {
 	f.get(t, "/nowhere")
 	refused := f.get(t, "/api/v1/meta/info")
 	assert.Equal(t, 429, refused.status, "Unknown paths cost as well.")
-	assert.Equal(t, "LIMITED rate limit exceeded: tier tier", refused.body)
+	assert.Equal(t, "LIMITED rate limit exceeded: tier all", refused.body)
 	assert.Equal(t, "0", refused.header.Get("X-RateLimit-Remaining"))
 	assert.Regexp(t, `^(1799|1800)$`, refused.header.Get("Retry-After"))
 
@@ -293,7 +293,7 @@ func TestHeaderStyles(t *testing.T) {
 		statuses []int
 	}{
 		"XRateLimit": {"The style of the seeds.", ratelimit.XRateLimit, ratelimit.Enforce, "1", "", "", []int{200, 429}},
-		"Draft":      {"The style of the IETF draft.", ratelimit.Draft, ratelimit.Enforce, "", `"tier";q=1;w=3600`, `"tier";r=0;t=3600`, []int{200, 429}},
+		"Draft":      {"The style of the IETF draft.", ratelimit.Draft, ratelimit.Enforce, "", `"all";q=1;w=3600`, `"all";r=0;t=3600`, []int{200, 429}},
 		"None":       {"No budget, but still Retry-After.", ratelimit.None, ratelimit.Enforce, "", "", "", []int{200, 429}},
 		"Shadow":     {"A client must not notice a tier in shadow.", ratelimit.XRateLimit, ratelimit.Shadow, "", "", "", []int{200, 200}},
 		"Off":        {"Nor one that is off.", ratelimit.XRateLimit, ratelimit.Off, "", "", "", []int{200, 200}},
@@ -432,7 +432,7 @@ func TestDrainingClosesConnections(t *testing.T) {
 	f.configure(t, nil)
 	assert.NotEqual(t, "close", f.get(t, "/api/v1/meta/info").header.Get("Connection"))
 	f.draining.Store(true)
-	request := httptest.NewRequest("GET", "/api/v1/meta/info", nil)
+	request := httptest.NewRequest(http.MethodGet, "/api/v1/meta/info", nil)
 	response, err := f.app.Test(request, -1)
 	require.NoError(t, err)
 	defer response.Body.Close()
@@ -475,8 +475,8 @@ func TestMetricsLabelsAreBounded(t *testing.T) {
 		"lucid_http_request_duration_seconds 404 DELETE none gateway",
 		"lucid_http_request_duration_seconds 429 GET none gateway",
 		"lucid_http_requests_in_flight",
-		"lucid_ratelimit_decisions_total allowed  gateway tier",
-		"lucid_ratelimit_decisions_total refused rate gateway tier",
+		"lucid_ratelimit_decisions_total allowed  gateway all",
+		"lucid_ratelimit_decisions_total refused rate gateway all",
 	}, series)
 }
 
@@ -490,7 +490,7 @@ func TestAccessorsOutsideARequest(t *testing.T) {
 		assert.True(t, IdentityOf(c).Anonymous())
 		return nil
 	})
-	response, err := app.Test(httptest.NewRequest("GET", "/", nil), -1)
+	response, err := app.Test(httptest.NewRequest(http.MethodGet, "/", nil), -1)
 	require.NoError(t, err)
 	require.NoError(t, response.Body.Close())
 }

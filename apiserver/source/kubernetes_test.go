@@ -62,7 +62,7 @@ func (p *cuttableProxy) cut() {
 var (
 	startOnce sync.Once
 	shared    *cluster
-	startErr  error
+	errStart  error
 	stopEnv   = func() {}
 )
 
@@ -78,8 +78,8 @@ func connected(t *testing.T) *cluster {
 	if os.Getenv("KUBEBUILDER_ASSETS") == "" {
 		t.Skip("needs a Kubernetes API server: set KUBEBUILDER_ASSETS, as make test does")
 	}
-	startOnce.Do(func() { shared, startErr = startCluster(t) })
-	require.NoError(t, startErr)
+	startOnce.Do(func() { shared, errStart = startCluster(t) })
+	require.NoError(t, errStart)
 	return shared
 }
 

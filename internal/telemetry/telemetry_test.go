@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
@@ -52,7 +53,7 @@ func TestLoggerFormats(t *testing.T) {
 
 func TestRegistryServesBuildInfo(t *testing.T) {
 	recorder := httptest.NewRecorder()
-	Handler(NewRegistry()).ServeHTTP(recorder, httptest.NewRequest("GET", "/metrics", nil))
+	Handler(NewRegistry()).ServeHTTP(recorder, httptest.NewRequest(http.MethodGet, "/metrics", nil))
 	body := recorder.Body.String()
 	assert.Equal(t, 200, recorder.Code)
 	assert.Contains(t, body, `lucid_build_info{version="dev"} 1`)
