@@ -111,7 +111,7 @@ func FuzzObjectName(f *testing.F) {
 // object never rewrites the row it came from.
 func TestDeclarationRoundTrip(t *testing.T) {
 	definition := chain.Definition{
-		ChainName: "Aurora", TokenSymbol: "AUR", Description: "line\nline", TemplateID: ptr.To(uuid.New()),
+		ChainName: "Aurora", TokenSymbol: "AUR", Description: "one line\nand another", TemplateID: ptr.To(uuid.New()),
 		ConsensusMechanism: "proof of touch", TokenTotalSupply: 1_000_000 * money.Unit,
 		GraduationThreshold: 20_000_000_001, CreationFee: 1, InitialCNPYReserve: 10_000_500_000,
 		InitialTokenSupply: 500_000 * money.Unit, CurveType: curve.Linear, BondingCurveSlope: 1_001, FeeBasisPoints: 0,

@@ -62,8 +62,8 @@ func (r *Reconciler) finalize(ctx context.Context, s *scope) error {
 // remove takes a draft out of the ledger. A chain that has launched stays there:
 // with the policy Retain the object may go all the same.
 func (r *Reconciler) remove(ctx context.Context, s *scope) error {
-	id, err := uuid.Parse(s.object.LedgerID())
-	if err != nil {
+	id, invalid := uuid.Parse(s.object.LedgerID())
+	if invalid != nil {
 		return nil // it never reached the ledger
 	}
 	ledger, err := r.Books.Book(ctx, s.gateway())

@@ -58,7 +58,6 @@ const OpenLimit int64 = 1_000_000
 // OpenPolicy returns a policy for the launchpad surface that limits everyone
 // alike, so widely that no suite ever meets the limit.
 func (p *Platform) OpenPolicy(name string) *lucidv1.RateLimitPolicy {
-
 	return &lucidv1.RateLimitPolicy{
 		ObjectMeta: metav1.ObjectMeta{Namespace: p.Namespace, Name: name},
 		Spec: lucidv1.RateLimitPolicySpec{

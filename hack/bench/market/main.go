@@ -36,7 +36,6 @@ type flags struct {
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
 	var f flags
 	flag.IntVar(&f.rounds, "rounds", 5, "rounds; each runs every contender once")
 	flag.IntVar(&f.seconds, "seconds", 4, "seconds per run")
@@ -44,7 +43,9 @@ func main() {
 	flag.Float64Var(&f.floor, "floor", 1, "part of the targets that must be reached; 0.5 for a noisy machine")
 	flag.BoolVar(&f.withNaif, "one-by-one", true, "also measure one transaction per trade, for the distance")
 	flag.Parse()
-	if err := bench(ctx, f); err != nil {
+	err := bench(ctx, f)
+	stop()
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench-market:", err)
 		os.Exit(1)
 	}

@@ -43,8 +43,8 @@ read -r _
 kill -KILL "$node"
 cd / && rm -rf "$2"`
 
-// cockroachLifeline is the other end of that standard input.
-var cockroachLifeline io.Closer
+// cockroachLifelines are the other ends of that standard input.
+var cockroachLifelines []io.Closer
 
 func startCockroach(binary string) (string, error) {
 	dir, err := os.MkdirTemp("", "lucid-crdb-")
@@ -53,9 +53,12 @@ func startCockroach(binary string) (string, error) {
 	}
 	node := exec.Command("/bin/sh", "-c", cockroachScript, "lucid-crdb", binary, dir)
 	node.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	if cockroachLifeline, err = node.StdinPipe(); err != nil {
+	lifeline, err := node.StdinPipe()
+	if err != nil {
 		return "", fmt.Errorf("set up the node: %w", err)
 	}
+	// Held open for as long as this process lives, and never used.
+	cockroachLifelines = append(cockroachLifelines, lifeline)
 	if err := node.Start(); err != nil {
 		return "", errors.Join(fmt.Errorf("start the node: %w", err), os.RemoveAll(dir))
 	}

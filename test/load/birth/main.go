@@ -100,7 +100,7 @@ func bareWatch(ctx context.Context, p *platform.Platform, count int) (platform.D
 	}
 	defer watcher.Stop()
 	seen := &sightings{seen: map[string]time.Time{}}
-	go seen.follow(watcher.ResultChan(), func(e watch.Event) string { return nameOf(e) })
+	go seen.follow(watcher.ResultChan(), nameOf)
 	var sample platform.Durations
 	for range count {
 		object := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{
