@@ -62,10 +62,10 @@ func (r *Reconciler) finalize(ctx context.Context, s *scope) error {
 // remove takes a draft out of the ledger. A chain that has launched stays there:
 // with the policy Retain the object may go all the same.
 func (r *Reconciler) remove(ctx context.Context, s *scope) error {
-	id, invalid := uuid.Parse(s.object.LedgerID())
-	if invalid != nil {
+	if uuid.Validate(s.object.LedgerID()) != nil {
 		return nil // it never reached the ledger
 	}
+	id := uuid.MustParse(s.object.LedgerID())
 	ledger, err := r.Books.Book(ctx, s.gateway())
 	if err != nil {
 		return err
