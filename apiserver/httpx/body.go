@@ -14,7 +14,7 @@ import (
 	"github.com/lucid-blockchain/lucid/internal/fault"
 )
 
-// maxDepth bounds how deep a body may nest (domain.md §7).
+// maxDepth bounds how deep a body may nest (docs/domain.md §7).
 const maxDepth = 10
 
 // Rules that the readers put on what they refuse. Surfaces with a code per rule

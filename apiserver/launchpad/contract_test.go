@@ -35,7 +35,7 @@ func TestAnswersHaveTheSeedsShape(t *testing.T) {
 		{http.MethodGet, "/chains/" + scrap, "chain.json", "a draft, nulls included"},
 		{http.MethodGet, "/virtual-pools", "virtual_pools.json", "24-hour fields included"},
 		{http.MethodGet, "/virtual-pools/" + pool, "virtual_pool.json", "by the pool's id"},
-		{http.MethodGet, "/virtual-pools/" + id, "virtual_pool.json", "by the chain's id (domain.md §9)"},
+		{http.MethodGet, "/virtual-pools/" + id, "virtual_pool.json", "by the chain's id (docs/domain.md §9)"},
 		{http.MethodGet, "/chains/" + id + "/virtual-pool", "virtual_pool.json", "the chain's pool"},
 		{http.MethodGet, "/chains/" + id + "/transactions", "transactions.json", "the creator's purchase"},
 		{http.MethodDelete, "/chains/" + scrap, "chain_deleted.json", "a sentence and nothing else"},

@@ -7,7 +7,7 @@ import (
 	"github.com/lucid-blockchain/lucid/internal/fault"
 )
 
-// The codes of the seed's Error Codes, then ours (domain.md §9).
+// The codes of the seed's Error Codes, then ours (docs/domain.md §9).
 const (
 	codeValidation    = "VALIDATION_ERROR"
 	codeBadRequest    = "BAD_REQUEST"

@@ -59,7 +59,7 @@ func (s *Surface) listPools(c *fiber.Ctx) error {
 	return answerList(c, page, total, pools, viewPool)
 }
 
-// getPool takes the pool's id or the chain's (domain.md §9). Whatever has a pool
+// getPool takes the pool's id or the chain's (docs/domain.md §9). Whatever has a pool
 // is public.
 func (s *Surface) getPool(c *fiber.Ctx) error {
 	_, id, err := callerAndID(c, "virtual pool")

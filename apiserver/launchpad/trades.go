@@ -98,7 +98,7 @@ func readOrder(body *httpx.Object) market.QuoteRequest {
 	return r
 }
 
-// quoteView is what a trade would come to (domain.md §9): in and out are CNPY or
+// quoteView is what a trade would come to (docs/domain.md §9): in and out are CNPY or
 // tokens by the side, fee and prices are in CNPY.
 type quoteView struct {
 	VirtualPoolID    uuid.UUID     `json:"virtual_pool_id"`

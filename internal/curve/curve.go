@@ -1,4 +1,4 @@
-// Package curve prices a virtual pool (domain.md §2). It is pure integer
+// Package curve prices a virtual pool (docs/domain.md §2). It is pure integer
 // arithmetic: every division is rounded in favour of the pool, so no sequence
 // of trades takes out more than was put in.
 package curve

@@ -15,7 +15,7 @@ import (
 // AddressLength is the length of an address in bytes.
 const AddressLength = 20
 
-// Address names an account of a live chain (domain.md §4).
+// Address names an account of a live chain (docs/domain.md §4).
 type Address [AddressLength]byte
 
 // AddressOf is the first 20 bytes of SHA-256 of an Ed25519 public key.

@@ -1,7 +1,7 @@
 // Package market trades virtual pools. One sequencer per process gathers the
 // orders of all pools and commits them in batches: while one batch is on its
 // way to the disk the next one gathers, so throughput grows with load
-// (performance.md, finding 3). Several processes may serve the same pools; the
+// (docs/ledger.md, Trading). Several processes may serve the same pools; the
 // version of each row keeps them correct, and only slower.
 package market
 

@@ -51,7 +51,7 @@ func (l *listing) priced(feeBasisPoints int32) curve.Curve {
 	return c
 }
 
-// marketCap is price × initial token supply × the CNPY/USD rate (domain.md §2).
+// marketCap is price × initial token supply × the CNPY/USD rate (docs/domain.md §2).
 func (l *listing) marketCap(s curve.State, rate money.Ratio) money.Decimal {
 	supply := money.NewRatio(l.curve.InitialTokens, money.Unit)
 	return l.curve.Price(s).Mul(supply).Mul(rate).Decimal(2)

@@ -1,6 +1,6 @@
 // Package money holds exact amounts. Nothing in it ever passes through a
 // floating-point number: an amount is an integer count of 1e-6 units of its
-// asset (CNPY or a chain's token; domain.md §1), a slope counts 1e-12, and a
+// asset (CNPY or a chain's token; docs/domain.md §1), a slope counts 1e-12, and a
 // price is the ratio of two integers until somebody writes it down.
 package money
 

@@ -1,4 +1,4 @@
-// Package amm is the constant-product pool of a live chain (domain.md §4):
+// Package amm is the constant-product pool of a live chain (docs/domain.md §4):
 // exact integers, every division floors in favour of the pool. It is pure.
 package amm
 

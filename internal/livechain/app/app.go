@@ -1,4 +1,4 @@
-// Package app is the application of a live chain (domain.md §4) behind ABCI
+// Package app is the application of a live chain (docs/domain.md §4) behind ABCI
 // 2.0: accounts with two assets, transfers and one AMM pool. It depends on
 // nothing but the blocks: the same blocks give the same app hash everywhere.
 package app

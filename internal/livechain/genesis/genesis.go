@@ -1,5 +1,5 @@
 // Package genesis turns the last state of a virtual pool into the first state
-// of a live chain (domain.md §3). The same input gives the same bytes, so the
+// of a live chain (docs/domain.md §3). The same input gives the same bytes, so the
 // document can be built anew and compared.
 package genesis
 

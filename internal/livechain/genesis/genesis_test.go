@@ -24,7 +24,7 @@ const million = 1_000_000
 func address(n byte) livechain.Address { return livechain.Address{n} }
 
 // input is the default pool after one buy of 40 000 CNPY without a fee
-// (domain.md §2): 640 000 000 tokens sold, marginal price 0.0003125.
+// (docs/domain.md §2): 640 000 000 tokens sold, marginal price 0.0003125.
 func input() genesis.Input {
 	return genesis.Input{
 		ChainID: "aurora-1", GenesisTime: time.Date(2026, 11, 23, 7, 0, 0, 123, time.UTC),
