@@ -48,6 +48,7 @@ vuln: ## Known vulnerabilities; says so and passes where their database can't be
 
 .PHONY: e2e
 e2e: ## From objects to a graduated chain, through kubectl's API and REST only.
+	$(PLATFORM) && hack/dry-run.sh "$$($(TOOL) kubectl)" "$$($(TOOL) helm)" "$$($(TOOL) kustomize)"
 	$(PLATFORM) && $(GO) test -tags e2e -count=1 -v -timeout 25m ./test/e2e/...
 
 .PHONY: chaos
@@ -87,10 +88,12 @@ generate: ## Write every generated file: deep copies, CRDs, roles, queries, prot
 	cd internal/store && "$$(cd ../.. && $(TOOL) sqlc)" generate
 	protos="$$(git ls-files 'internal/*.proto')"; cd hack/proto && $(GO) run . -root ../.. $$protos
 	charts/lucid/sync.sh
+	"$$($(TOOL) helm)" template lucid charts/lucid --namespace lucid-system > test/chart/default.golden.yaml
+	"$$($(TOOL) helm)" template lucid charts/lucid --namespace lucid-system -f test/chart/full.values.yaml > test/chart/full.golden.yaml
 	"$$($(TOOL) crd-ref-docs)" --source-path=api --config=hack/reference.yaml --renderer=markdown --output-path=docs/reference.md --log-level=ERROR
 
 # Every file that generate writes.
-GENERATED := 'api/**/zz_generated*' config/crd config/rbac/role.yaml internal/store/db 'internal/**/*.pb.go' charts/lucid/files docs/reference.md
+GENERATED := 'api/**/zz_generated*' config/crd config/rbac/role.yaml internal/store/db 'internal/**/*.pb.go' charts/lucid/files test/chart docs/reference.md
 
 .PHONY: verify-generated
 verify-generated: generate ## Fail when a generated file is not what its source says.
