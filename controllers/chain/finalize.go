@@ -62,10 +62,10 @@ func (r *Reconciler) finalize(ctx context.Context, s *scope) error {
 // remove takes a draft out of the ledger. A chain that has launched stays there:
 // with the policy Retain the object may go all the same.
 func (r *Reconciler) remove(ctx context.Context, s *scope) error {
-	if uuid.Validate(s.object.LedgerID()) != nil {
+	id, known := ledgerID(s.object)
+	if !known {
 		return nil // it never reached the ledger
 	}
-	id := uuid.MustParse(s.object.LedgerID())
 	ledger, err := r.Books.Book(ctx, s.gateway())
 	if err != nil {
 		return err
@@ -82,4 +82,10 @@ func (r *Reconciler) remove(ctx context.Context, s *scope) error {
 	}
 	return reconcile.Stalled(lucidv1.ReasonHeldByLedger,
 		"the chain has launched and its ledger can't be undone; set spec.deletionPolicy to Retain to let the object go and keep the ledger")
+}
+
+// ledgerID reads the id of the ledger's row; a spec.id that is none names no row.
+func ledgerID(object *lucidv1.Chain) (id uuid.UUID, known bool) {
+	id, err := uuid.Parse(object.LedgerID())
+	return id, err == nil
 }
