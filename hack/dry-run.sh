@@ -6,7 +6,14 @@ set -euo pipefail
 kubectl=$1 helm=$2 kustomize=$3
 cd "$(dirname "$0")/.."
 work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+# config/default is judged as a new installation: beside the chart's operator,
+# under its name and in its namespace, only immutable fields would be found.
+aside=lucid-dry-run
+tidy() {
+  rm -rf "$work"
+  "$kubectl" delete namespace "$aside" --ignore-not-found --wait=false >/dev/null
+}
+trap tidy EXIT
 export HELM_CACHE_HOME=$work HELM_CONFIG_HOME=$work HELM_DATA_HOME=$work
 
 take() { # take NAME: reads manifests
@@ -16,5 +23,6 @@ take() { # take NAME: reads manifests
 }
 
 "$helm" template lucid charts/lucid --namespace lucid-system --set replicas=2 | take 'chart (objects)'
-"$kustomize" build config/default | take 'config/default (objects)'
+"$kubectl" create namespace "$aside" >/dev/null
+"$kustomize" build config/default | sed "s/: lucid-system\$/: $aside/" | take 'config/default (objects)'
 "$kustomize" build config/samples | take 'config/samples (objects)'
