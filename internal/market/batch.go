@@ -59,14 +59,20 @@ func (b *book) expect(id uuid.UUID, owner ledger.OwnerType, ownerID, asset uuid.
 
 // accountsOf derives the accounts of a trade.
 func accountsOf(user uuid.UUID, pool *listing) orderAccounts {
-	token := ledger.Token(pool.chainID)
 	return orderAccounts{
-		userCNPY:    ledger.AccountID(ledger.User, user, ledger.CNPY),
-		userToken:   ledger.AccountID(ledger.User, user, token),
-		poolCNPY:    ledger.AccountID(ledger.Pool, pool.poolID, ledger.CNPY),
-		poolToken:   ledger.AccountID(ledger.Pool, pool.poolID, token),
-		feeProtocol: ledger.AccountID(ledger.PoolFeeProtocol, pool.poolID, ledger.CNPY),
-		feeCreator:  ledger.AccountID(ledger.PoolFeeCreator, pool.poolID, ledger.CNPY),
+		userCNPY:     ledger.AccountID(ledger.User, user, ledger.CNPY),
+		userToken:    ledger.AccountID(ledger.User, user, ledger.Token(pool.chainID)),
+		poolAccounts: pool.accounts,
+	}
+}
+
+// poolAccountsOf derives a pool's side of them, once for all its trades.
+func poolAccountsOf(pool, chain uuid.UUID) poolAccounts {
+	return poolAccounts{
+		poolCNPY:    ledger.AccountID(ledger.Pool, pool, ledger.CNPY),
+		poolToken:   ledger.AccountID(ledger.Pool, pool, ledger.Token(chain)),
+		feeProtocol: ledger.AccountID(ledger.PoolFeeProtocol, pool, ledger.CNPY),
+		feeCreator:  ledger.AccountID(ledger.PoolFeeCreator, pool, ledger.CNPY),
 	}
 }
 
@@ -108,7 +114,7 @@ func (b *book) addPool(l *listing, row db.MarketPoolsRow) {
 		listing: l, trading: Trading(row.Trading), fee: row.FeeBasisPoints,
 		state:  curve.State{CNPY: money.Amount(row.CnpyReserve), Tokens: money.Amount(row.TokenReserve)},
 		volume: money.Amount(row.TotalVolumeCnpy), traders: row.UniqueTraders,
-		version: row.Version, knownVersion: row.Version,
+		version: row.Version, knownVersion: row.Version, terms: row.TermsVersion,
 	}
 }
 

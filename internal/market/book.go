@@ -44,6 +44,7 @@ type poolState struct {
 	traders      int64
 	version      int64
 	knownVersion int64
+	terms        int64     // version of trading and fee
 	closedBy     uuid.UUID // the trade that crossed the threshold in this batch
 }
 
@@ -86,7 +87,13 @@ type pending struct {
 
 // orderAccounts are the accounts that a trade moves value between.
 type orderAccounts struct {
-	userCNPY, userToken, poolCNPY, poolToken, feeProtocol, feeCreator uuid.UUID
+	userCNPY, userToken uuid.UUID
+	poolAccounts
+}
+
+// poolAccounts are those of them that all trades of a pool share.
+type poolAccounts struct {
+	poolCNPY, poolToken, feeProtocol, feeCreator uuid.UUID
 }
 
 // refusals with a fixed text.

@@ -21,6 +21,7 @@ var (
 	testPool = &listing{
 		poolID: uuid.MustParse("00000000-0000-7000-8000-0000000000aa"), chainID: uuid.MustParse("00000000-0000-7000-8000-0000000000bb"),
 		curve: curve.Curve{Kind: curve.ConstantProduct, InitialCNPY: 10_000 * money.Unit, InitialTokens: 800_000_000 * money.Unit}, threshold: 11_000 * money.Unit,
+		accounts: poolAccountsOf(uuid.MustParse("00000000-0000-7000-8000-0000000000aa"), uuid.MustParse("00000000-0000-7000-8000-0000000000bb")),
 	}
 	testNow = time.Date(2026, 1, 2, 3, 4, 5, 6_000, time.UTC)
 )

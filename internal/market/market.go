@@ -56,6 +56,7 @@ type Market struct {
 	listings map[uuid.UUID]*listing // by pool id and by chain id
 
 	rhythm rhythm // of the sequencer alone
+	memory memory // likewise
 }
 
 // New makes a market on a store.
@@ -72,7 +73,7 @@ func New(s *store.Store, o Options) *Market {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	m := &Market{store: s, options: o, queue: make(chan *pending, o.QueueSize), listings: map[uuid.UUID]*listing{}}
+	m := &Market{store: s, options: o, queue: make(chan *pending, o.QueueSize), listings: map[uuid.UUID]*listing{}, memory: newMemory()}
 	m.metrics = newMetrics(o.Registerer, func() float64 { return float64(m.Waiting()) })
 	return m
 }
@@ -181,6 +182,7 @@ func (m *Market) listing(ctx context.Context, id uuid.UUID) (*listing, error) {
 func listingOf(row db.GetPoolRow) *listing {
 	return &listing{
 		poolID: row.Pool.ID, chainID: row.Pool.ChainID, threshold: money.Amount(row.GraduationThreshold),
+		accounts: poolAccountsOf(row.Pool.ID, row.Pool.ChainID),
 		curve: curve.Curve{
 			Kind: curve.Kind(row.CurveType), Slope: money.Slope(row.BondingCurveSlope),
 			InitialCNPY: money.Amount(row.InitialCnpyReserve), InitialTokens: money.Amount(row.InitialTokenSupply),

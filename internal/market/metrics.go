@@ -11,6 +11,7 @@ import (
 type metrics struct {
 	trades  *prometheus.CounterVec
 	retries *prometheus.CounterVec
+	batches *prometheus.CounterVec
 	batch   prometheus.Histogram
 	commit  prometheus.Histogram
 }
@@ -26,6 +27,10 @@ func newMetrics(r prometheus.Registerer, depth func() float64) *metrics {
 			Name: "lucid_market_batch_retries_total",
 			Help: "Batches tried again, by reason: ambiguous, unavailable, conflict.",
 		}, []string{"reason"}),
+		batches: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "lucid_market_batches_total",
+			Help: "Batches committed, by where their rows came from: remembered, read.",
+		}, []string{"rows"}),
 		batch: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name: "lucid_market_batch_orders", Help: "Orders committed in one transaction.",
 			Buckets: prometheus.ExponentialBuckets(1, 2, 10),
@@ -39,7 +44,7 @@ func newMetrics(r prometheus.Registerer, depth func() float64) *metrics {
 		Name: "lucid_market_queue_orders", Help: "Orders that wait for the next batch.",
 	}, depth)
 	if r != nil {
-		r.MustRegister(m.trades, m.retries, m.batch, m.commit, queue)
+		r.MustRegister(m.trades, m.retries, m.batches, m.batch, m.commit, queue)
 	}
 	return m
 }

@@ -16,7 +16,10 @@ var _ chain.Opener = (*Market)(nil)
 // row, and the creator's first purchase as trade number 1. The pool's token
 // account holds the initial supply already.
 func (m *Market) OpenTx(ctx context.Context, q *db.Queries, o chain.Opening) error {
-	pool := &listing{poolID: o.PoolID, chainID: o.ChainID, curve: o.Curve, threshold: o.GraduationThreshold}
+	pool := &listing{
+		poolID: o.PoolID, chainID: o.ChainID, curve: o.Curve, threshold: o.GraduationThreshold,
+		accounts: poolAccountsOf(o.PoolID, o.ChainID),
+	}
 	err := q.InsertPool(ctx, db.InsertPoolParams{
 		ID: o.PoolID, ChainID: o.ChainID, FeeBasisPoints: o.Curve.FeeBasisPoints,
 		CnpyReserve: int64(o.Curve.InitialCNPY), TokenReserve: int64(o.Curve.InitialTokens), At: o.At,

@@ -180,7 +180,7 @@ func retryable(err error, attempt int, settling bool) string {
 		return "unavailable"
 	case store.IsUnavailable(err) && attempt < outageAttempts:
 		return "unavailable"
-	case (errors.Is(err, errFenced) || store.UniqueViolation(err, "")) && attempt < conflictAttempts:
+	case (fenced(err) || store.UniqueViolation(err, "")) && attempt < conflictAttempts:
 		return "conflict"
 	}
 	return ""
@@ -209,10 +209,15 @@ func lookFirst(batch []*pending, settling bool) {
 	}
 }
 
-// attempt reads, decides and writes the batch in one transaction. The store
-// runs it again from the start when it lost against another writer.
+// attempt reads, decides and writes the batch in one transaction, as far as the
+// reads are needed. The store runs it again from the start when it lost against
+// another writer.
 func (m *Market) attempt(ctx context.Context, batch []*pending) ([]outcome, error) {
-	outcomes, err := m.pipelined(ctx, batch)
+	outcomes, err := m.remembered(ctx, batch)
+	if !errors.Is(err, errForgotten) {
+		return outcomes, err
+	}
+	outcomes, err = m.pipelined(ctx, batch)
 	if errors.Is(err, store.ErrNotPipelined) {
 		return m.stepwise(ctx, batch)
 	}
@@ -236,15 +241,19 @@ func (m *Market) pipelined(ctx context.Context, batch []*pending) ([]outcome, er
 		}
 		return &recorded.batch, nil
 	})
+	if err == nil {
+		m.metrics.batches.WithLabelValues("read").Inc()
+		m.memory.hold(b)
+	}
 	return outcomes, err
 }
 
 // stepwise takes as many round trips as there are steps.
 func (m *Market) stepwise(ctx context.Context, batch []*pending) ([]outcome, error) {
+	var b *book
 	var outcomes []outcome
-	err := m.store.InTxRaw(ctx, func(ctx context.Context, tx pgx.Tx) error {
-		b, err := read(ctx, tx, batch, m.options.Now())
-		if err != nil {
+	err := m.store.InTxRaw(ctx, func(ctx context.Context, tx pgx.Tx) (err error) {
+		if b, err = read(ctx, tx, batch, m.options.Now()); err != nil {
 			return err
 		}
 		outcomes = b.decideAll(batch)
@@ -256,6 +265,10 @@ func (m *Market) stepwise(ctx context.Context, batch []*pending) ([]outcome, err
 		}
 		return write(ctx, tx, b)
 	})
+	if err == nil {
+		m.metrics.batches.WithLabelValues("read").Inc()
+		m.memory.hold(b)
+	}
 	return outcomes, err
 }
 

@@ -30,6 +30,7 @@ func (b *book) poolStatement() statement {
 		}
 		params.Ids = append(params.Ids, pool.poolID)
 		params.KnownVersions = append(params.KnownVersions, pool.knownVersion)
+		params.TermsVersions = append(params.TermsVersions, pool.terms)
 		params.Versions = append(params.Versions, pool.version)
 		params.CnpyReserves = append(params.CnpyReserves, int64(pool.state.CNPY))
 		params.TokenReserves = append(params.TokenReserves, int64(pool.state.Tokens))

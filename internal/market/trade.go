@@ -42,6 +42,7 @@ type listing struct {
 	chainID   uuid.UUID
 	curve     curve.Curve // without its fee, which may change
 	threshold money.Amount
+	accounts  poolAccounts
 }
 
 // priced is the listing's curve with the fee of the moment.

@@ -16,6 +16,7 @@ import (
 const (
 	codeUnique         = "23505"
 	codeForeignKey     = "23503"
+	codeCheck          = "23514"
 	codeSerialization  = "40001"
 	codeDeadlock       = "40P01"
 	codeTooManyClients = "53300"
@@ -72,6 +73,11 @@ func UniqueViolation(err error, constraint string) bool {
 // there, or the removal of one that is referred to.
 func ForeignKeyViolation(err error, constraint string) bool {
 	return violates(err, codeForeignKey, constraint)
+}
+
+// CheckViolation reports that err refuses a row that breaks the named CHECK.
+func CheckViolation(err error, constraint string) bool {
+	return violates(err, codeCheck, constraint)
 }
 
 // NotFound reports that a query for one row had none.

@@ -95,13 +95,18 @@ func (s *Store) executeTx(ctx context.Context, options pgx.TxOptions, fn func(co
 // snapshot that stays in conflict whatever is done inside it, so the retry
 // starts at BEGIN, never at a savepoint.
 func (s *Store) retryTx(ctx context.Context, options pgx.TxOptions, fn func(context.Context, pgx.Tx) error) error {
-	for attempt := 0; ; attempt++ {
-		err := s.attempt(ctx, options, fn)
+	return retrySerialization(ctx, func() error { return s.attempt(ctx, options, fn) })
+}
+
+// retrySerialization runs a whole transaction until it lost no race.
+func retrySerialization(ctx context.Context, attempt func() error) error {
+	for attempts := 0; ; attempts++ {
+		err := attempt()
 		if !isSerialization(err) || errors.Is(err, ErrAmbiguous) {
 			return err
 		}
-		if pause(ctx, attempt) != nil {
-			return fmt.Errorf("gave up after %d attempts: %w", attempt+1, err)
+		if pause(ctx, attempts) != nil {
+			return fmt.Errorf("gave up after %d attempts: %w", attempts+1, err)
 		}
 	}
 }

@@ -14,6 +14,8 @@ import (
 // a database on which they can't be saved; use InTxRaw.
 var ErrNotPipelined = errors.New("the transaction can't be pipelined")
 
+const beginSerializable = "BEGIN ISOLATION LEVEL SERIALIZABLE"
+
 // InTxPipelined is InTxRaw in two round trips instead of four or more: BEGIN
 // goes out with the reads that queue adds, and COMMIT with the writes that
 // decide returns. It is as SERIALIZABLE, retries as often and reports the same
@@ -31,15 +33,50 @@ func (s *Store) InTxPipelined(ctx context.Context, queue func(*pgx.Batch), decid
 	if flavor != PostgreSQL { // CockroachDB's retries want ExecuteTx's savepoint
 		return ErrNotPipelined
 	}
-	for attempt := 0; ; attempt++ {
-		err := s.attemptPipelined(ctx, queue, decide)
-		if !isSerialization(err) || errors.Is(err, ErrAmbiguous) {
-			return err
-		}
-		if pause(ctx, attempt) != nil {
-			return fmt.Errorf("gave up after %d attempts: %w", attempt+1, err)
-		}
+	return retrySerialization(ctx, func() error { return s.attemptPipelined(ctx, queue, decide) })
+}
+
+// InTxBlind runs a transaction that writes without having read: BEGIN, the
+// writes that decide returns and COMMIT leave in one round trip. What decide
+// relied on may be out of date by then, so the writes themselves have to fail
+// when it is, by a constraint; a row count is known too late. It is as
+// SERIALIZABLE as InTxRaw, runs decide again for each retry and reports the same
+// ErrAmbiguous. When decide returns an error nothing has happened.
+func (s *Store) InTxBlind(ctx context.Context, decide func() (*pgx.Batch, error)) error {
+	flavor, err := s.Flavor(ctx)
+	if err != nil {
+		return err
 	}
+	if flavor == CockroachDB {
+		return s.executeTx(ctx, pgx.TxOptions{IsoLevel: pgx.Serializable}, func(ctx context.Context, tx pgx.Tx) error {
+			writes, err := decide()
+			if err != nil {
+				return err
+			}
+			return tx.SendBatch(ctx, writes).Close()
+		})
+	}
+	return retrySerialization(ctx, func() error { return s.attemptBlind(ctx, decide) })
+}
+
+// attemptBlind is one BEGIN … COMMIT in one go.
+func (s *Store) attemptBlind(ctx context.Context, decide func() (*pgx.Batch, error)) error {
+	s.attempts.Add(1)
+	writes, err := decide()
+	if err != nil {
+		return err
+	}
+	begun := &pgx.Batch{}
+	begun.Queue(beginSerializable)
+	begun.QueuedQueries = append(begun.QueuedQueries, writes.QueuedQueries...)
+	conn, err := s.pool.Acquire(ctx)
+	if err != nil {
+		return fmt.Errorf("begin: %w", err)
+	}
+	finish, cancel := context.WithTimeout(context.WithoutCancel(ctx), finishTimeout)
+	defer cancel()
+	defer func() { leave(finish, conn) }()
+	return writeAndCommit(finish, conn, begun)
 }
 
 // attemptPipelined is one BEGIN … COMMIT.
@@ -53,7 +90,7 @@ func (s *Store) attemptPipelined(ctx context.Context, queue func(*pgx.Batch), de
 	defer cancel()
 	defer func() { leave(finish, conn) }()
 	reads := &pgx.Batch{}
-	reads.Queue("BEGIN ISOLATION LEVEL SERIALIZABLE")
+	reads.Queue(beginSerializable)
 	queue(reads)
 	if err := conn.SendBatch(ctx, reads).Close(); err != nil {
 		return fmt.Errorf("begin and read: %w", err)

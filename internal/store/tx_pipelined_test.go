@@ -142,3 +142,66 @@ func TestPipelinedConnectionDies(t *testing.T) {
 		t.Errorf("counter %d", n)
 	}
 }
+
+// blindAdd moves the counter from what is remembered of it, which the CHECK
+// refuses when it is out of date.
+func blindAdd(ctx context.Context, s *store.Store, known int64, between func()) error {
+	return s.InTxBlind(ctx, func() (*pgx.Batch, error) {
+		between()
+		writes := &pgx.Batch{}
+		writes.Queue("UPDATE counter SET n = CASE WHEN n = $1 THEN n + 1 ELSE 1000 END", known)
+		return writes, nil
+	})
+}
+
+func TestBlindIsFenced(t *testing.T) {
+	s := counter(t)
+	raced := false
+	for _, tc := range []struct {
+		name    string
+		known   int64
+		between func()
+		want    int64
+		refused bool
+		reason  string
+	}{
+		{"up to date", 0, func() {}, 1, false, "nobody was faster"},
+		{"out of date", 0, func() {}, 1, true, "the constraint takes the COMMIT with it"},
+		{"overtaken", 1, func() {
+			if !raced {
+				raced = true
+				if err := s.Exec(t.Context(), "UPDATE counter SET n = 5"); err != nil {
+					t.Error(err)
+				}
+			}
+		}, 5, true, "also between the decision and the write"},
+		{"afterwards", 5, func() {}, 6, false, "the connection is clean"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			err := blindAdd(t.Context(), s, tc.known, tc.between)
+			if store.CheckViolation(err, "counter_n_check") != tc.refused || errors.Is(err, store.ErrAmbiguous) {
+				t.Errorf("%v, want refused %t: %s", err, tc.refused, tc.reason)
+			}
+			if n := count(t, s); n != tc.want {
+				t.Errorf("counter %d, want %d: %s", n, tc.want, tc.reason)
+			}
+		})
+	}
+}
+
+func TestBlindLeavesNothingBehind(t *testing.T) {
+	s := counter(t)
+	own := errors.New("changed my mind")
+	if err := s.InTxBlind(t.Context(), func() (*pgx.Batch, error) { return nil, own }); !errors.Is(err, own) {
+		t.Errorf("%v, want decide's own error", err)
+	}
+	err := s.InTxBlind(t.Context(), func() (*pgx.Batch, error) {
+		writes := &pgx.Batch{}
+		writes.Queue("UPDATE counter SET n = 7")
+		writes.Queue("SELECT pg_terminate_backend(pg_backend_pid())")
+		return writes, nil
+	})
+	if !errors.Is(err, store.ErrAmbiguous) {
+		t.Errorf("%v, want ErrAmbiguous: COMMIT was on its way", err)
+	}
+}

@@ -153,7 +153,7 @@ func (q *Queries) GetGraduation(ctx context.Context, chainID uuid.UUID) (Graduat
 }
 
 const GetPoolOfChain = `-- name: GetPoolOfChain :one
-SELECT id, chain_id, cnpy_reserve, token_reserve, trading, fee_basis_points, total_volume_cnpy, unique_traders, version, closed_at, created_at, updated_at FROM pools WHERE chain_id = $1
+SELECT id, chain_id, cnpy_reserve, token_reserve, trading, fee_basis_points, total_volume_cnpy, unique_traders, version, closed_at, created_at, updated_at, terms_version FROM pools WHERE chain_id = $1
 `
 
 func (q *Queries) GetPoolOfChain(ctx context.Context, chainID uuid.UUID) (Pool, error) {
@@ -172,6 +172,7 @@ func (q *Queries) GetPoolOfChain(ctx context.Context, chainID uuid.UUID) (Pool, 
 		&i.ClosedAt,
 		&i.CreatedAt,
 		&i.UpdatedAt,
+		&i.TermsVersion,
 	)
 	return i, err
 }

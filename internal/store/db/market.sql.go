@@ -44,7 +44,7 @@ func (q *Queries) CountTrades(ctx context.Context, arg CountTradesParams) (int64
 }
 
 const GetPool = `-- name: GetPool :one
-SELECT p.id, p.chain_id, p.cnpy_reserve, p.token_reserve, p.trading, p.fee_basis_points, p.total_volume_cnpy, p.unique_traders, p.version, p.closed_at, p.created_at, p.updated_at, c.curve_type, c.initial_cnpy_reserve, c.initial_token_supply, c.bonding_curve_slope, c.graduation_threshold
+SELECT p.id, p.chain_id, p.cnpy_reserve, p.token_reserve, p.trading, p.fee_basis_points, p.total_volume_cnpy, p.unique_traders, p.version, p.closed_at, p.created_at, p.updated_at, p.terms_version, c.curve_type, c.initial_cnpy_reserve, c.initial_token_supply, c.bonding_curve_slope, c.graduation_threshold
 FROM pools p JOIN chains c ON c.id = p.chain_id
 WHERE p.id = $1 OR p.chain_id = $1
 `
@@ -75,6 +75,7 @@ func (q *Queries) GetPool(ctx context.Context, id uuid.UUID) (GetPoolRow, error)
 		&i.Pool.ClosedAt,
 		&i.Pool.CreatedAt,
 		&i.Pool.UpdatedAt,
+		&i.Pool.TermsVersion,
 		&i.CurveType,
 		&i.InitialCnpyReserve,
 		&i.InitialTokenSupply,
@@ -138,7 +139,7 @@ func (q *Queries) InsertPool(ctx context.Context, arg InsertPoolParams) error {
 }
 
 const ListPools = `-- name: ListPools :many
-SELECT p.id, p.chain_id, p.cnpy_reserve, p.token_reserve, p.trading, p.fee_basis_points, p.total_volume_cnpy, p.unique_traders, p.version, p.closed_at, p.created_at, p.updated_at, c.curve_type, c.initial_cnpy_reserve, c.initial_token_supply, c.bonding_curve_slope, c.graduation_threshold
+SELECT p.id, p.chain_id, p.cnpy_reserve, p.token_reserve, p.trading, p.fee_basis_points, p.total_volume_cnpy, p.unique_traders, p.version, p.closed_at, p.created_at, p.updated_at, p.terms_version, c.curve_type, c.initial_cnpy_reserve, c.initial_token_supply, c.bonding_curve_slope, c.graduation_threshold
 FROM pools p JOIN chains c ON c.id = p.chain_id
 ORDER BY p.updated_at DESC, p.id DESC
 LIMIT $2 OFFSET $1
@@ -180,6 +181,7 @@ func (q *Queries) ListPools(ctx context.Context, arg ListPoolsParams) ([]ListPoo
 			&i.Pool.ClosedAt,
 			&i.Pool.CreatedAt,
 			&i.Pool.UpdatedAt,
+			&i.Pool.TermsVersion,
 			&i.CurveType,
 			&i.InitialCnpyReserve,
 			&i.InitialTokenSupply,
@@ -444,7 +446,7 @@ func (q *Queries) MarketInsertTrades(ctx context.Context, arg MarketInsertTrades
 
 const MarketPools = `-- name: MarketPools :many
 
-SELECT id, cnpy_reserve, token_reserve, trading, fee_basis_points, total_volume_cnpy, unique_traders, version
+SELECT id, cnpy_reserve, token_reserve, trading, fee_basis_points, total_volume_cnpy, unique_traders, version, terms_version
 FROM pools WHERE id = ANY($1::uuid[])
 `
 
@@ -457,6 +459,7 @@ type MarketPoolsRow struct {
 	TotalVolumeCnpy int64
 	UniqueTraders   int64
 	Version         int64
+	TermsVersion    int64
 }
 
 // The Market… statements work on a whole batch of trades: one array per column,
@@ -480,6 +483,7 @@ func (q *Queries) MarketPools(ctx context.Context, ids []uuid.UUID) ([]MarketPoo
 			&i.TotalVolumeCnpy,
 			&i.UniqueTraders,
 			&i.Version,
+			&i.TermsVersion,
 		); err != nil {
 			return nil, err
 		}
@@ -578,10 +582,10 @@ func (q *Queries) MarketTradesByKey(ctx context.Context, arg MarketTradesByKeyPa
 }
 
 const MarketUpdateAccounts = `-- name: MarketUpdateAccounts :execrows
-UPDATE accounts a SET balance = v.balance, version = v.version
+UPDATE accounts a SET balance = v.balance, version = CASE WHEN a.version = v.known THEN v.version ELSE -1 END
 FROM (SELECT unnest($1::uuid[]) AS id, unnest($2::int8[]) AS known,
              unnest($3::int8[]) AS version, unnest($4::int8[]) AS balance) v
-WHERE a.id = v.id AND a.version = v.known
+WHERE a.id = v.id
 `
 
 type MarketUpdateAccountsParams struct {
@@ -607,22 +611,24 @@ func (q *Queries) MarketUpdateAccounts(ctx context.Context, arg MarketUpdateAcco
 const MarketUpdatePools = `-- name: MarketUpdatePools :execrows
 UPDATE pools p
 SET cnpy_reserve = v.cnpy_reserve, token_reserve = v.token_reserve,
-    total_volume_cnpy = v.volume, unique_traders = v.traders, version = v.version,
+    total_volume_cnpy = v.volume, unique_traders = v.traders,
+    version = CASE WHEN p.version = v.known AND p.terms_version = v.terms THEN v.version ELSE -1 END,
     trading = CASE WHEN v.closed THEN 'closed' ELSE p.trading END,
     closed_at = CASE WHEN v.closed THEN $1::timestamptz ELSE p.closed_at END,
     updated_at = $1::timestamptz
 FROM (SELECT unnest($2::uuid[]) AS id, unnest($3::int8[]) AS known,
-             unnest($4::int8[]) AS version,
-             unnest($5::int8[]) AS cnpy_reserve, unnest($6::int8[]) AS token_reserve,
-             unnest($7::int8[]) AS volume, unnest($8::int8[]) AS traders,
-             unnest($9::bool[]) AS closed) v
-WHERE p.id = v.id AND p.version = v.known
+             unnest($4::int8[]) AS terms, unnest($5::int8[]) AS version,
+             unnest($6::int8[]) AS cnpy_reserve, unnest($7::int8[]) AS token_reserve,
+             unnest($8::int8[]) AS volume, unnest($9::int8[]) AS traders,
+             unnest($10::bool[]) AS closed) v
+WHERE p.id = v.id
 `
 
 type MarketUpdatePoolsParams struct {
 	At            time.Time
 	Ids           []uuid.UUID
 	KnownVersions []int64
+	TermsVersions []int64
 	Versions      []int64
 	CnpyReserves  []int64
 	TokenReserves []int64
@@ -631,13 +637,14 @@ type MarketUpdatePoolsParams struct {
 	Closed        []bool
 }
 
-// The version fences a writer that decided on an older state: its row is then
-// missing from the count. A paused or enabled pool is left as it is.
+// A writer that decided on an older state runs into the row's fence: a version of
+// -1, which the table refuses. A paused or enabled pool is left as it is.
 func (q *Queries) MarketUpdatePools(ctx context.Context, arg MarketUpdatePoolsParams) (int64, error) {
 	result, err := q.db.Exec(ctx, MarketUpdatePools,
 		arg.At,
 		arg.Ids,
 		arg.KnownVersions,
+		arg.TermsVersions,
 		arg.Versions,
 		arg.CnpyReserves,
 		arg.TokenReserves,
@@ -710,7 +717,7 @@ func (q *Queries) PoolDays(ctx context.Context, arg PoolDaysParams) ([]PoolDaysR
 }
 
 const SetPoolFee = `-- name: SetPoolFee :execrows
-UPDATE pools SET fee_basis_points = $1, updated_at = now()
+UPDATE pools SET fee_basis_points = $1, terms_version = terms_version + 1, updated_at = now()
 WHERE chain_id = $2 AND fee_basis_points <> $1 AND trading <> 'closed'
 `
 
@@ -728,7 +735,7 @@ func (q *Queries) SetPoolFee(ctx context.Context, arg SetPoolFeeParams) (int64, 
 }
 
 const SetPoolTrading = `-- name: SetPoolTrading :execrows
-UPDATE pools SET trading = $1, updated_at = now()
+UPDATE pools SET trading = $1, terms_version = terms_version + 1, updated_at = now()
 WHERE chain_id = $2 AND trading <> $1 AND trading <> 'closed'
 `
 

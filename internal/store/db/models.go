@@ -109,6 +109,7 @@ type Pool struct {
 	ClosedAt        *time.Time
 	CreatedAt       time.Time
 	UpdatedAt       time.Time
+	TermsVersion    int64
 }
 
 type Trade struct {

@@ -3,7 +3,7 @@
 -- their Go methods.
 
 -- name: MarketPools :many
-SELECT id, cnpy_reserve, token_reserve, trading, fee_basis_points, total_volume_cnpy, unique_traders, version
+SELECT id, cnpy_reserve, token_reserve, trading, fee_basis_points, total_volume_cnpy, unique_traders, version, terms_version
 FROM pools WHERE id = ANY(sqlc.arg(ids)::uuid[]);
 
 -- name: MarketAccounts :many
@@ -20,27 +20,28 @@ CROSS JOIN LATERAL (
     SELECT * FROM trades x WHERE x.user_id = k.user_id AND x.idempotency_key = k.key LIMIT 1
 ) t;
 
--- The version fences a writer that decided on an older state: its row is then
--- missing from the count. A paused or enabled pool is left as it is.
+-- A writer that decided on an older state runs into the row's fence: a version of
+-- -1, which the table refuses. A paused or enabled pool is left as it is.
 -- name: MarketUpdatePools :execrows
 UPDATE pools p
 SET cnpy_reserve = v.cnpy_reserve, token_reserve = v.token_reserve,
-    total_volume_cnpy = v.volume, unique_traders = v.traders, version = v.version,
+    total_volume_cnpy = v.volume, unique_traders = v.traders,
+    version = CASE WHEN p.version = v.known AND p.terms_version = v.terms THEN v.version ELSE -1 END,
     trading = CASE WHEN v.closed THEN 'closed' ELSE p.trading END,
     closed_at = CASE WHEN v.closed THEN sqlc.arg(at)::timestamptz ELSE p.closed_at END,
     updated_at = sqlc.arg(at)::timestamptz
 FROM (SELECT unnest(sqlc.arg(ids)::uuid[]) AS id, unnest(sqlc.arg(known_versions)::int8[]) AS known,
-             unnest(sqlc.arg(versions)::int8[]) AS version,
+             unnest(sqlc.arg(terms_versions)::int8[]) AS terms, unnest(sqlc.arg(versions)::int8[]) AS version,
              unnest(sqlc.arg(cnpy_reserves)::int8[]) AS cnpy_reserve, unnest(sqlc.arg(token_reserves)::int8[]) AS token_reserve,
              unnest(sqlc.arg(volumes)::int8[]) AS volume, unnest(sqlc.arg(traders)::int8[]) AS traders,
              unnest(sqlc.arg(closed)::bool[]) AS closed) v
-WHERE p.id = v.id AND p.version = v.known;
+WHERE p.id = v.id;
 
 -- name: MarketUpdateAccounts :execrows
-UPDATE accounts a SET balance = v.balance, version = v.version
+UPDATE accounts a SET balance = v.balance, version = CASE WHEN a.version = v.known THEN v.version ELSE -1 END
 FROM (SELECT unnest(sqlc.arg(ids)::uuid[]) AS id, unnest(sqlc.arg(known_versions)::int8[]) AS known,
              unnest(sqlc.arg(versions)::int8[]) AS version, unnest(sqlc.arg(balances)::int8[]) AS balance) v
-WHERE a.id = v.id AND a.version = v.known;
+WHERE a.id = v.id;
 
 -- name: MarketInsertAccounts :execrows
 INSERT INTO accounts (id, owner_type, owner_id, asset, balance, version)
@@ -132,9 +133,9 @@ WHERE pool_id = sqlc.arg(pool_id)
 
 -- A closed pool stays closed, and a row that says so already is not written.
 -- name: SetPoolTrading :execrows
-UPDATE pools SET trading = sqlc.arg(trading), updated_at = now()
+UPDATE pools SET trading = sqlc.arg(trading), terms_version = terms_version + 1, updated_at = now()
 WHERE chain_id = sqlc.arg(chain_id) AND trading <> sqlc.arg(trading) AND trading <> 'closed';
 
 -- name: SetPoolFee :execrows
-UPDATE pools SET fee_basis_points = sqlc.arg(fee_basis_points), updated_at = now()
+UPDATE pools SET fee_basis_points = sqlc.arg(fee_basis_points), terms_version = terms_version + 1, updated_at = now()
 WHERE chain_id = sqlc.arg(chain_id) AND fee_basis_points <> sqlc.arg(fee_basis_points) AND trading <> 'closed';
