@@ -52,7 +52,7 @@ e2e: ## From objects to a graduated chain, through kubectl's API and REST only.
 	$(PLATFORM) && $(GO) test -tags e2e -count=1 -v -timeout 25m ./test/e2e/...
 
 .PHONY: chaos
-chaos: ## Kill pods at random under 10 000 trades; nothing acknowledged may be lost.
+chaos: ## Kill pods at random under 10 000 and 20 000 trades; nothing acknowledged may be lost.
 	$(PLATFORM) && $(GO) test -tags e2e -count=1 -v -timeout 25m ./test/chaos/...
 
 .PHONY: bench-birth

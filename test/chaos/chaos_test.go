@@ -24,10 +24,8 @@ import (
 	"github.com/lucid-blockchain/lucid/test/platform"
 )
 
-const (
-	users  = 50
-	trades = 10_000
-)
+// storm is so many users with so many trades between them.
+type storm struct{ users, trades int }
 
 // journal is what the users were told: the ids of the accepted trades and the
 // number of refusals.
@@ -40,40 +38,58 @@ type journal struct {
 
 func TestTradesSurviveKilledPods(t *testing.T) {
 	p := platform.MustOpen(t)
-	ctx := context.Background()
 	live := p.GraduatedChain(t, "chaos-live")
 	chain := p.LaunchedChain(t, "chaos", "1000000")
 	id := chain.Status.LedgerID
 
-	killing, stop := context.WithCancel(ctx)
-	var killer sync.WaitGroup
-	var killed map[string]int
-	killer.Go(func() { killed = killPods(killing, t, p, live) })
-
 	told := &journal{accepted: map[uuid.UUID]int{}}
-	start := time.Now()
-	tradeAll(t, p, id, told)
-	took := time.Since(start)
-	crossThreshold(t, p, id, told)
-	p.WaitGraduated(t, chain)
-	stop()
-	killer.Wait()
-
-	t.Logf("%d trades accepted, %d refused, %d answers lost and asked again, in %s; pods killed: %v",
-		len(told.accepted), told.refused.Load(), told.retried.Load(), took.Round(time.Second), killed)
+	amidKilling(t, []victim{apiPods(p), operatorPods(), nodePods(p, live)}, func() {
+		storm{users: 50, trades: 10_000}.blow(t, p, id, told)
+		crossThreshold(t, p, id, told)
+		p.WaitGraduated(t, chain)
+	})
+	told.report(t)
 	checkLedger(t, p, id, told)
 	checkGraduatedOnce(t, p, chain)
 	verifyLedger(t)
 }
 
-// tradeAll sends the trades of all users: buys, and sells of what was bought.
-func tradeAll(t *testing.T, p *platform.Platform, chainID string, told *journal) {
+// TestPodsShareAPool has every API pod trade on one pool while they are killed
+// in turn: the pods' batches collide as well as die.
+func TestPodsShareAPool(t *testing.T) {
+	p := platform.MustOpen(t)
+	chain := p.LaunchedChain(t, "shared", "9000000")
+	told := &journal{accepted: map[uuid.UUID]int{}}
+	amidKilling(t, []victim{apiPods(p)}, func() {
+		storm{users: 200, trades: 20_000}.blow(t, p, chain.Status.LedgerID, told)
+	})
+	told.report(t)
+	checkLedger(t, p, chain.Status.LedgerID, told)
+	verifyLedger(t)
+}
+
+// amidKilling does something while pods die about once a second.
+func amidKilling(t *testing.T, victims []victim, something func()) {
+	killing, stop := context.WithCancel(context.Background())
+	var killer sync.WaitGroup
+	var killed map[string]int
+	killer.Go(func() { killed = killPods(killing, platform.MustOpen(t), victims) })
+	start := time.Now()
+	something()
+	stop()
+	killer.Wait()
+	t.Logf("pods killed in %s: %v", time.Since(start).Round(time.Second), killed)
+}
+
+// blow sends the trades of all users: buys, sells of what was bought, and now
+// and then more than anybody has.
+func (s storm) blow(t *testing.T, p *platform.Platform, chainID string, told *journal) {
 	var wait sync.WaitGroup
-	for range users {
+	for range s.users {
 		user := p.NewUser()
 		wait.Go(func() {
 			fund(t, user)
-			for i := range trades / users {
+			for i := range s.trades / s.users {
 				told.trade(t, user, chainID, someOrder(i))
 			}
 		})
@@ -82,7 +98,10 @@ func tradeAll(t *testing.T, p *platform.Platform, chainID string, told *journal)
 }
 
 func someOrder(i int) platform.Order {
-	if i%3 == 2 {
+	switch {
+	case i%50 == 49:
+		return platform.Order{Side: "buy", CNPYAmount: "2000000"}
+	case i%3 == 2:
 		return platform.Order{Side: "sell", TokenAmount: fmt.Sprintf("%d.5", 100+rand.IntN(900))}
 	}
 	return platform.Order{Side: "buy", CNPYAmount: fmt.Sprintf("%d.%06d", 1+rand.IntN(5), rand.IntN(1_000_000))}
@@ -120,6 +139,11 @@ func (j *journal) trade(t *testing.T, user *platform.User, chainID string, order
 	t.Errorf("a trade got no answer within two minutes")
 }
 
+func (j *journal) report(t *testing.T) {
+	t.Logf("%d trades accepted, %d refused, %d answers lost and asked again",
+		len(j.accepted), j.refused.Load(), j.retried.Load())
+}
+
 func (j *journal) note(t *testing.T, answer *platform.Answer) {
 	if answer.Status == http.StatusUnprocessableEntity {
 		j.refused.Add(1)
@@ -139,27 +163,41 @@ func fund(t *testing.T, user *platform.User) {
 	platform.Eventually(t, time.Minute, "faucet", func(ctx context.Context) error { return user.Fund(ctx, "1000000") })
 }
 
-// killPods deletes a random pod about once a second, with no grace, until ctx
-// ends, and returns how many of each component it killed.
-func killPods(ctx context.Context, t *testing.T, p *platform.Platform, live *lucidv1.Chain) map[string]int {
+// victim is a kind of pod to kill.
+type victim struct {
+	component, namespace string
+	labels               client.MatchingLabels
+}
+
+func apiPods(p *platform.Platform) victim {
+	return victim{"apiserver", p.Namespace, client.MatchingLabels{
+		lucidv1.LabelGateway: p.Gateway, "app.kubernetes.io/component": "apiserver",
+	}}
+}
+
+func operatorPods() victim {
+	return victim{"operator", "lucid-system", client.MatchingLabels{"app.kubernetes.io/component": "operator"}}
+}
+
+func nodePods(p *platform.Platform, chain *lucidv1.Chain) victim {
+	return victim{"node", p.Namespace, client.MatchingLabels{
+		lucidv1.LabelChain: chain.Name, "app.kubernetes.io/component": "node",
+	}}
+}
+
+// killPods deletes a random pod of each kind in turn, with no grace, until ctx
+// ends, and returns how many of each it killed.
+func killPods(ctx context.Context, p *platform.Platform, victims []victim) map[string]int {
 	killed := map[string]int{}
-	victims := []struct {
-		component, namespace string
-		labels               client.MatchingLabels
-	}{
-		{"apiserver", p.Namespace, client.MatchingLabels{lucidv1.LabelGateway: p.Gateway, "app.kubernetes.io/component": "apiserver"}},
-		{"operator", "lucid-system", client.MatchingLabels{"app.kubernetes.io/component": "operator"}},
-		{"node", p.Namespace, client.MatchingLabels{lucidv1.LabelChain: live.Name, "app.kubernetes.io/component": "node"}},
-	}
 	for i := 0; ; i++ {
 		select {
 		case <-ctx.Done():
 			return killed
 		case <-time.After(time.Duration(500+rand.IntN(1000)) * time.Millisecond):
 		}
-		victim := victims[i%len(victims)]
-		if p.KillOne(ctx, victim.namespace, victim.labels) == nil {
-			killed[victim.component]++
+		v := victims[i%len(victims)]
+		if p.KillOne(ctx, v.namespace, v.labels) == nil {
+			killed[v.component]++
 		}
 	}
 }
