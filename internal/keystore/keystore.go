@@ -8,13 +8,46 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/lucid-blockchain/lucid/internal/fault"
 	"github.com/lucid-blockchain/lucid/internal/livechain"
 	"github.com/lucid-blockchain/lucid/internal/store"
 	"github.com/lucid-blockchain/lucid/internal/store/db"
 )
 
-// custodyPlatform marks a wallet whose key is sealed under the platform key.
-const custodyPlatform = "platform"
+// The custodies of a wallet: what its key is sealed under.
+const (
+	CustodyPlatform = "platform" // the platform key
+	CustodyPassword = "password" // a password that only its owner knows
+)
+
+// ErrInactive refuses to use a wallet that its owner has deactivated (seed
+// launchpad, PUT /wallets/{id}).
+var ErrInactive error = fault.New(fault.Unprocessable, "Wallet is not active")
+
+// Pair is a new key pair, whose private half exists only sealed.
+type Pair struct {
+	Public  ed25519.PublicKey
+	Address livechain.Address
+	Sealed  []byte
+}
+
+// Generate makes an Ed25519 key pair. seal is handed the private key's 32-byte
+// seed, which is wiped when it returns.
+func Generate(seal func(seed []byte, address livechain.Address) ([]byte, error)) (Pair, error) {
+	public, private, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		return Pair{}, fmt.Errorf("generate a key pair: %w", err)
+	}
+	defer clear(private)
+	seed := private.Seed()
+	defer clear(seed)
+	address := livechain.AddressOf(public)
+	sealed, err := seal(seed, address)
+	if err != nil {
+		return Pair{}, err
+	}
+	return Pair{Public: public, Address: address, Sealed: sealed}, nil
+}
 
 // Keystore makes and opens platform wallets in one database. It is safe for
 // concurrent use, also by several processes.
@@ -54,6 +87,12 @@ func (k *Keystore) EnsureAddress(ctx context.Context, user uuid.UUID) (livechain
 // wallet if there is none. The chain must exist.
 func (k *Keystore) EnsureTreasury(ctx context.Context, chain uuid.UUID) (livechain.Address, error) {
 	return k.ensure(ctx, owner{chain: &chain})
+}
+
+// NewTreasury makes the wallet of a chain that is about to be born, for the
+// transaction that inserts the chain to insert too.
+func (k *Keystore) NewTreasury(_ context.Context, chain uuid.UUID) (db.InsertWalletParams, error) {
+	return k.generate(owner{chain: &chain})
 }
 
 func (k *Keystore) ensure(ctx context.Context, o owner) (livechain.Address, error) {
@@ -98,35 +137,33 @@ func (k *Keystore) create(ctx context.Context, o owner) (db.Wallet, error) {
 
 // generate makes a key pair and seals the private half for its address.
 func (k *Keystore) generate(o owner) (db.InsertWalletParams, error) {
-	public, private, err := ed25519.GenerateKey(rand.Reader)
-	if err != nil {
-		return db.InsertWalletParams{}, fmt.Errorf("generate a key pair: %w", err)
-	}
-	defer clear(private)
 	id, err := uuid.NewV7()
 	if err != nil {
 		return db.InsertWalletParams{}, fmt.Errorf("make a wallet's id: %w", err)
 	}
-	address := livechain.AddressOf(public)
-	seed := private.Seed()
-	defer clear(seed)
-	sealed, err := k.sealer.Seal(seed, address[:])
+	pair, err := Generate(func(seed []byte, address livechain.Address) ([]byte, error) {
+		return k.sealer.Seal(seed, address[:])
+	})
 	if err != nil {
 		return db.InsertWalletParams{}, err
 	}
 	return db.InsertWalletParams{
-		ID: id, UserID: o.user, ChainID: o.chain, Address: address.String(),
-		PublicKey: public, SealedKey: sealed, Custody: custodyPlatform,
+		ID: id, UserID: o.user, ChainID: o.chain, Address: pair.Address.String(),
+		PublicKey: pair.Public, SealedKey: pair.Sealed, Custody: CustodyPlatform,
 	}, nil
 }
 
 // UserKey opens the private key of a user's platform wallet. Whoever asks must
-// have made sure that the user may: this package does not know callers. Clear
-// the key when it has been used.
+// have made sure that the user may: this package does not know callers. A wallet
+// that its user has deactivated is an Unprocessable fault. Clear the key when it
+// has been used.
 func (k *Keystore) UserKey(ctx context.Context, user uuid.UUID) (ed25519.PrivateKey, error) {
 	wallet, err := k.store.Queries().GetPlatformWallet(ctx, &user)
 	if err != nil {
 		return nil, fmt.Errorf("find the platform wallet: %w", err)
+	}
+	if !wallet.IsActive {
+		return nil, ErrInactive
 	}
 	address, err := livechain.ParseAddress(wallet.Address)
 	if err != nil {

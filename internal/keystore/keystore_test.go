@@ -150,7 +150,7 @@ func TestNewRefusesAShortKey(t *testing.T) {
 	}
 }
 
-func newSealer(t *testing.T, key []byte) *keystore.Sealer {
+func newSealer(t testing.TB, key []byte) *keystore.Sealer {
 	t.Helper()
 	sealer, err := keystore.NewSealer(key)
 	if err != nil {
