@@ -4,8 +4,10 @@ import (
 	"context"
 	"crypto/ed25519"
 	"fmt"
+	"sync"
 	"time"
 
+	"github.com/google/uuid"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
@@ -16,9 +18,11 @@ import (
 	"github.com/lucid-blockchain/lucid/controllers/ledgers"
 	"github.com/lucid-blockchain/lucid/controllers/lucidgateway/resources"
 	"github.com/lucid-blockchain/lucid/controllers/reconcile"
+	domain "github.com/lucid-blockchain/lucid/internal/chain"
 	"github.com/lucid-blockchain/lucid/internal/keystore"
 	livechain "github.com/lucid-blockchain/lucid/internal/livechain/client"
 	"github.com/lucid-blockchain/lucid/internal/livechain/node"
+	"github.com/lucid-blockchain/lucid/internal/store/db"
 )
 
 // keystoreRetry is when a keystore Secret that is missing is looked for again.
@@ -33,6 +37,10 @@ type keystores struct {
 
 // Addresses implements chain.Keystores.
 func (k keystores) Addresses(ctx context.Context, gateway types.NamespacedName) (chain.Addresses, error) {
+	return k.open(ctx, gateway)
+}
+
+func (k keystores) open(ctx context.Context, gateway types.NamespacedName) (*keystore.Keystore, error) {
 	opened, err := k.ledgers.ForName(ctx, k.reader, gateway)
 	if err != nil {
 		return nil, err
@@ -53,6 +61,48 @@ func (k keystores) Addresses(ctx context.Context, gateway types.NamespacedName) 
 			"Secret %q must hold 32 bytes in base64 under the key %q", name, resources.KeystoreKey)
 	}
 	return keystore.New(opened, key)
+}
+
+// birthsTrust is how long a keystore is used before its Secret is read again: a
+// thousand chains that are declared at once share one read.
+const birthsTrust = 10 * time.Second
+
+// births makes the wallets that the chains of one gateway are born with. It
+// implements the Keys of chain.Service.
+type births struct {
+	keystores keystores
+	gateway   types.NamespacedName
+
+	mu     sync.Mutex
+	opened *keystore.Keystore
+	read   time.Time
+}
+
+func (k keystores) births(gateway types.NamespacedName) domain.Keys {
+	return &births{keystores: k, gateway: gateway}
+}
+
+// NewTreasury implements Keys. A missing Secret is a Waiting error.
+func (b *births) NewTreasury(ctx context.Context, chainID uuid.UUID) (db.InsertWalletParams, error) {
+	opened, err := b.open(ctx)
+	if err != nil {
+		return db.InsertWalletParams{}, err
+	}
+	return opened.NewTreasury(ctx, chainID)
+}
+
+func (b *births) open(ctx context.Context) (*keystore.Keystore, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.opened != nil && time.Since(b.read) < birthsTrust {
+		return b.opened, nil
+	}
+	opened, err := b.keystores.open(ctx, b.gateway)
+	if err != nil {
+		return nil, err
+	}
+	b.opened, b.read = opened, time.Now()
+	return opened, nil
 }
 
 // network makes the keys of live chains and asks their nodes.

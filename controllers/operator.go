@@ -12,6 +12,7 @@ import (
 
 	"github.com/go-logr/logr"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
 	"k8s.io/utils/ptr"
@@ -28,6 +29,7 @@ import (
 	"github.com/lucid-blockchain/lucid/controllers/reconcile"
 	"github.com/lucid-blockchain/lucid/controllers/relay"
 	"github.com/lucid-blockchain/lucid/controllers/virtualpool"
+	domain "github.com/lucid-blockchain/lucid/internal/chain"
 )
 
 const (
@@ -75,9 +77,10 @@ func Run(ctx context.Context, options Options) error {
 	}
 	books := ledgers.New()
 	defer books.Close()
+	sealed := keystores{reader: mgr.GetAPIReader(), ledgers: books}
 	if err := Register(mgr, Dependencies{
 		Ledgers: books, Image: options.Image, APIServerPort: portOf(config.Host),
-		Keystores: keystores{reader: mgr.GetAPIReader(), ledgers: books}, Network: network{},
+		Keystores: sealed, Births: sealed.births, Network: network{},
 	}); err != nil {
 		return err
 	}
@@ -102,6 +105,8 @@ type Dependencies struct {
 	// Keystores and Network are what a chain's graduation needs.
 	Keystores chain.Keystores
 	Network   chain.Network
+	// Births makes the wallets that a gateway's chains are born with; none when nil.
+	Births func(gateway types.NamespacedName) domain.Keys
 }
 
 // registrations adds everything the operator runs to the manager, in no
@@ -144,7 +149,7 @@ func registerLedgerKinds(mgr ctrl.Manager, deps Dependencies) error {
 	if err := mgr.Add(wake); err != nil {
 		return fmt.Errorf("adding the relay: %w", err)
 	}
-	books := &book.Books{Ledgers: deps.Ledgers, Reader: mgr.GetClient()}
+	books := &book.Books{Ledgers: deps.Ledgers, Reader: mgr.GetClient(), Keys: deps.Births}
 	recorder := mgr.GetEventRecorder("lucid-chain")
 	chains := &chain.Reconciler{
 		Client:    mgr.GetClient(),

@@ -65,10 +65,11 @@ type ledger struct {
 	store  *store.Store
 }
 
-// New returns the book of a database. Nothing of it runs by itself.
-func New(s *store.Store) Book {
+// New returns the book of a database; keys make the wallets of its new chains,
+// none when nil. Nothing of it runs by itself.
+func New(s *store.Store, keys chain.Keys) Book {
 	m := market.New(s, market.Options{})
-	return &ledger{Service: &chain.Service{Store: s, Market: m}, market: m, store: s}
+	return &ledger{Service: &chain.Service{Store: s, Market: m, Keys: keys}, market: m, store: s}
 }
 
 // Pool implements Book with one query.
@@ -112,6 +113,9 @@ func poolOf(row db.GetPoolRow) Pool {
 type Books struct {
 	Ledgers *ledgers.Ledgers
 	Reader  client.Reader // of gateways and Secrets
+	// Keys makes the wallets of a gateway's new chains. Without it they get theirs
+	// when they graduate.
+	Keys func(gateway types.NamespacedName) chain.Keys
 
 	mu   sync.Mutex
 	open map[types.NamespacedName]*kept
@@ -137,7 +141,11 @@ func (b *Books) Book(ctx context.Context, gateway types.NamespacedName) (Book, e
 	if b.open == nil {
 		b.open = map[types.NamespacedName]*kept{}
 	}
-	fresh := &kept{store: opened, book: New(opened)}
+	var keys chain.Keys
+	if b.Keys != nil {
+		keys = b.Keys(gateway)
+	}
+	fresh := &kept{store: opened, book: New(opened, keys)}
 	b.open[gateway] = fresh
 	return fresh.book, nil
 }

@@ -25,8 +25,18 @@ const nameConstraint = "chains_chain_name_key"
 type Service struct {
 	Store  *store.Store
 	Market Opener
+	// Keys makes the key pairs of new chains. Without it, as where there is no
+	// platform key, a chain gets its own when it graduates.
+	Keys Keys
 	// Now is the clock; time.Now when nil. Tests move it.
 	Now func() time.Time
+}
+
+// Keys makes the key pair that a chain is born with (seed launchpad, Chain
+// Lifecycle); *keystore.Keystore is one.
+type Keys interface {
+	// NewTreasury makes the wallet of a chain's treasury, without storing it.
+	NewTreasury(ctx context.Context, chain uuid.UUID) (db.InsertWalletParams, error)
 }
 
 // Create makes a draft for the spec's creator, who becomes a user if need be.
@@ -106,10 +116,14 @@ func (s *Service) templateSupply(ctx context.Context, spec Spec) (supply money.A
 	return money.Amount(template.DefaultTokenSupply), !template.IsActive, nil
 }
 
-// insert writes a new draft. Only one born through the API is announced: the
+// insert writes a new draft and its wallet. Only one born through the API is announced: the
 // other side already has its object.
 func (s *Service) insert(ctx context.Context, id uuid.UUID, spec Spec, origin Origin) (Chain, error) {
 	d, err := s.define(ctx, spec)
+	if err != nil {
+		return Chain{}, err
+	}
+	treasury, err := s.treasury(ctx, id)
 	if err != nil {
 		return Chain{}, err
 	}
@@ -126,6 +140,11 @@ func (s *Service) insert(ctx context.Context, id uuid.UUID, spec Spec, origin Or
 			return err
 		}
 		row = inserted
+		if treasury != nil {
+			if err := q.InsertWallet(ctx, *treasury); err != nil {
+				return fmt.Errorf("insert the chain's wallet: %w", err)
+			}
+		}
 		if origin != FromAPI {
 			return nil
 		}
@@ -136,6 +155,18 @@ func (s *Service) insert(ctx context.Context, id uuid.UUID, spec Spec, origin Or
 		return Chain{}, refuseTakenName(err, "create the chain")
 	}
 	return fromRow(row), nil
+}
+
+// treasury makes a new chain's wallet, nil where there are no keys.
+func (s *Service) treasury(ctx context.Context, id uuid.UUID) (*db.InsertWalletParams, error) {
+	if s.Keys == nil {
+		return nil, nil
+	}
+	wallet, err := s.Keys.NewTreasury(ctx, id)
+	if err != nil {
+		return nil, fmt.Errorf("make the chain's wallet: %w", err)
+	}
+	return &wallet, nil
 }
 
 // refuseDeleted keeps a chain that was deleted through the API from being
@@ -271,6 +302,9 @@ func (s *Service) remove(ctx context.Context, id uuid.UUID, del func(*db.Queries
 		}
 		if err := q.DeleteChainWallets(ctx, id); err != nil {
 			return fmt.Errorf("delete the chain's keys: %w", err)
+		}
+		if err := q.DetachChainWallets(ctx, id); err != nil {
+			return fmt.Errorf("detach the chain's wallets: %w", err)
 		}
 		deleted, err := del(q, ctx, id)
 		if err == nil && deleted == 0 {

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"regexp"
 	"time"
-	"unicode"
 	"unicode/utf8"
 
 	"github.com/google/uuid"
@@ -12,6 +11,7 @@ import (
 	"github.com/lucid-blockchain/lucid/internal/curve"
 	"github.com/lucid-blockchain/lucid/internal/fault"
 	"github.com/lucid-blockchain/lucid/internal/money"
+	"github.com/lucid-blockchain/lucid/internal/text"
 )
 
 // Spec is a chain as somebody asks for it. Nil and empty fields take the seed's
@@ -172,24 +172,12 @@ func (c *checker) text(name, value string, shortest, longest int, multiline bool
 		c.add(name, nil, "max_length", "must be at most %d characters", longest)
 	case length < shortest || length > longest:
 		c.add(name, nil, "length", "must be between %d and %d characters", shortest, longest)
-	case !printable(value, multiline):
+	case !text.Printable(value, multiline):
 		c.add(name, nil, "characters", "must not contain control characters")
 	default:
 		return true
 	}
 	return false
-}
-
-func printable(s string, multiline bool) bool {
-	if !utf8.ValidString(s) {
-		return false
-	}
-	for _, r := range s {
-		if unicode.IsControl(r) && (!multiline || (r != '\n' && r != '\r' && r != '\t')) {
-			return false
-		}
-	}
-	return true
 }
 
 func (c *checker) between(name string, value, lowest, highest money.Amount) {

@@ -60,7 +60,7 @@ func (q *Queries) CountTemplates(ctx context.Context, arg CountTemplatesParams) 
 }
 
 const DeleteChainWallets = `-- name: DeleteChainWallets :exec
-DELETE FROM wallets WHERE chain_id = $1::uuid
+DELETE FROM wallets WHERE chain_id = $1::uuid AND custody = 'platform'
 `
 
 func (q *Queries) DeleteChainWallets(ctx context.Context, chainID uuid.UUID) error {

@@ -148,13 +148,21 @@ type User struct {
 }
 
 type Wallet struct {
-	ID        uuid.UUID
-	UserID    *uuid.UUID
-	ChainID   *uuid.UUID
-	Address   string
-	PublicKey []byte
-	SealedKey []byte
-	Custody   string
-	CreatedAt time.Time
-	UpdatedAt time.Time
+	ID                    uuid.UUID
+	UserID                *uuid.UUID
+	ChainID               *uuid.UUID
+	Address               string
+	PublicKey             []byte
+	SealedKey             []byte
+	Custody               string
+	CreatedAt             time.Time
+	UpdatedAt             time.Time
+	WalletName            *string
+	WalletDescription     *string
+	IsActive              bool
+	FailedDecryptAttempts int32
+	LockedUntil           *time.Time
+	LastUsedAt            *time.Time
+	PasswordChangedAt     *time.Time
+	CreatedBy             *uuid.UUID
 }

@@ -11,8 +11,69 @@ import (
 	"github.com/google/uuid"
 )
 
+const CountWallets = `-- name: CountWallets :one
+SELECT count(*) FROM wallets w
+WHERE w.id IN (
+        SELECT m.id FROM wallets m WHERE m.user_id = $1::uuid
+        UNION ALL
+        SELECT m.id FROM chains c JOIN wallets m ON m.chain_id = c.id
+        WHERE c.created_by = $1::uuid AND m.user_id IS NULL
+        UNION ALL
+        SELECT m.id FROM wallets m
+        WHERE m.created_by = $1::uuid AND m.user_id IS NULL AND m.chain_id IS NULL)
+  AND ($2::uuid IS NULL OR w.user_id = $2)
+  AND ($3::uuid IS NULL OR w.chain_id = $3)
+  AND ($4::uuid IS NULL OR w.created_by = $4)
+  AND ($5::bool IS NULL OR w.is_active = $5)
+  AND ($6::bool IS NULL OR COALESCE(w.locked_until > now(), false) = $6)
+`
+
+type CountWalletsParams struct {
+	Viewer    uuid.UUID
+	UserID    *uuid.UUID
+	ChainID   *uuid.UUID
+	CreatedBy *uuid.UUID
+	IsActive  *bool
+	IsLocked  *bool
+}
+
+func (q *Queries) CountWallets(ctx context.Context, arg CountWalletsParams) (int64, error) {
+	row := q.db.QueryRow(ctx, CountWallets,
+		arg.Viewer,
+		arg.UserID,
+		arg.ChainID,
+		arg.CreatedBy,
+		arg.IsActive,
+		arg.IsLocked,
+	)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
+}
+
+const DeleteWallet = `-- name: DeleteWallet :exec
+DELETE FROM wallets WHERE id = $1
+`
+
+func (q *Queries) DeleteWallet(ctx context.Context, id uuid.UUID) error {
+	_, err := q.db.Exec(ctx, DeleteWallet, id)
+	return err
+}
+
+const DetachChainWallets = `-- name: DetachChainWallets :exec
+UPDATE wallets SET chain_id = NULL, updated_at = now()
+WHERE chain_id = $1::uuid AND custody = 'password'
+`
+
+// A draft that goes takes its treasury along, never a key that a password opens:
+// that stays with whoever made it.
+func (q *Queries) DetachChainWallets(ctx context.Context, chainID uuid.UUID) error {
+	_, err := q.db.Exec(ctx, DetachChainWallets, chainID)
+	return err
+}
+
 const GetPlatformWallet = `-- name: GetPlatformWallet :one
-SELECT id, user_id, chain_id, address, public_key, sealed_key, custody, created_at, updated_at FROM wallets
+SELECT id, user_id, chain_id, address, public_key, sealed_key, custody, created_at, updated_at, wallet_name, wallet_description, is_active, failed_decrypt_attempts, locked_until, last_used_at, password_changed_at, created_by FROM wallets
 WHERE user_id = $1 AND chain_id IS NULL AND custody = 'platform'
 `
 
@@ -30,12 +91,20 @@ func (q *Queries) GetPlatformWallet(ctx context.Context, userID *uuid.UUID) (Wal
 		&i.Custody,
 		&i.CreatedAt,
 		&i.UpdatedAt,
+		&i.WalletName,
+		&i.WalletDescription,
+		&i.IsActive,
+		&i.FailedDecryptAttempts,
+		&i.LockedUntil,
+		&i.LastUsedAt,
+		&i.PasswordChangedAt,
+		&i.CreatedBy,
 	)
 	return i, err
 }
 
 const GetTreasuryWallet = `-- name: GetTreasuryWallet :one
-SELECT id, user_id, chain_id, address, public_key, sealed_key, custody, created_at, updated_at FROM wallets
+SELECT id, user_id, chain_id, address, public_key, sealed_key, custody, created_at, updated_at, wallet_name, wallet_description, is_active, failed_decrypt_attempts, locked_until, last_used_at, password_changed_at, created_by FROM wallets
 WHERE chain_id = $1 AND user_id IS NULL AND custody = 'platform'
 `
 
@@ -53,23 +122,80 @@ func (q *Queries) GetTreasuryWallet(ctx context.Context, chainID *uuid.UUID) (Wa
 		&i.Custody,
 		&i.CreatedAt,
 		&i.UpdatedAt,
+		&i.WalletName,
+		&i.WalletDescription,
+		&i.IsActive,
+		&i.FailedDecryptAttempts,
+		&i.LockedUntil,
+		&i.LastUsedAt,
+		&i.PasswordChangedAt,
+		&i.CreatedBy,
+	)
+	return i, err
+}
+
+const GetWallet = `-- name: GetWallet :one
+SELECT w.id, w.user_id, w.chain_id, w.address, w.public_key, w.sealed_key, w.custody, w.created_at, w.updated_at, w.wallet_name, w.wallet_description, w.is_active, w.failed_decrypt_attempts, w.locked_until, w.last_used_at, w.password_changed_at, w.created_by, COALESCE(w.user_id, c.created_by, w.created_by)::uuid AS owner,
+       COALESCE(w.locked_until > now(), false)::bool AS is_locked
+FROM wallets w LEFT JOIN chains c ON c.id = w.chain_id
+WHERE w.id = $1
+`
+
+type GetWalletRow struct {
+	Wallet   Wallet
+	Owner    uuid.UUID
+	IsLocked bool
+}
+
+// A wallet belongs to its user, else to the creator of its chain, else to whoever
+// made it. Whether it is locked goes by the database's clock, which all pods share.
+func (q *Queries) GetWallet(ctx context.Context, id uuid.UUID) (GetWalletRow, error) {
+	row := q.db.QueryRow(ctx, GetWallet, id)
+	var i GetWalletRow
+	err := row.Scan(
+		&i.Wallet.ID,
+		&i.Wallet.UserID,
+		&i.Wallet.ChainID,
+		&i.Wallet.Address,
+		&i.Wallet.PublicKey,
+		&i.Wallet.SealedKey,
+		&i.Wallet.Custody,
+		&i.Wallet.CreatedAt,
+		&i.Wallet.UpdatedAt,
+		&i.Wallet.WalletName,
+		&i.Wallet.WalletDescription,
+		&i.Wallet.IsActive,
+		&i.Wallet.FailedDecryptAttempts,
+		&i.Wallet.LockedUntil,
+		&i.Wallet.LastUsedAt,
+		&i.Wallet.PasswordChangedAt,
+		&i.Wallet.CreatedBy,
+		&i.Owner,
+		&i.IsLocked,
 	)
 	return i, err
 }
 
 const InsertWallet = `-- name: InsertWallet :exec
-INSERT INTO wallets (id, user_id, chain_id, address, public_key, sealed_key, custody)
-VALUES ($1, $2, $3, $4, $5, $6, $7)
+INSERT INTO wallets (id, user_id, chain_id, address, public_key, sealed_key, custody,
+                     wallet_name, wallet_description, created_by, password_changed_at)
+VALUES ($1, $2, $3, $4, $5,
+        $6, $7::text,
+        $8, $9, $10,
+        CASE WHEN $7::text = 'password' THEN now() END)
 `
 
 type InsertWalletParams struct {
-	ID        uuid.UUID
-	UserID    *uuid.UUID
-	ChainID   *uuid.UUID
-	Address   string
-	PublicKey []byte
-	SealedKey []byte
-	Custody   string
+	ID                uuid.UUID
+	UserID            *uuid.UUID
+	ChainID           *uuid.UUID
+	Address           string
+	PublicKey         []byte
+	SealedKey         []byte
+	Custody           string
+	WalletName        *string
+	WalletDescription *string
+	CreatedBy         *uuid.UUID
 }
 
 func (q *Queries) InsertWallet(ctx context.Context, arg InsertWalletParams) error {
@@ -81,6 +207,170 @@ func (q *Queries) InsertWallet(ctx context.Context, arg InsertWalletParams) erro
 		arg.PublicKey,
 		arg.SealedKey,
 		arg.Custody,
+		arg.WalletName,
+		arg.WalletDescription,
+		arg.CreatedBy,
+	)
+	return err
+}
+
+const ListWallets = `-- name: ListWallets :many
+SELECT w.id, w.user_id, w.chain_id, w.address, w.public_key, w.sealed_key, w.custody, w.created_at, w.updated_at, w.wallet_name, w.wallet_description, w.is_active, w.failed_decrypt_attempts, w.locked_until, w.last_used_at, w.password_changed_at, w.created_by, COALESCE(w.locked_until > now(), false)::bool AS is_locked
+FROM wallets w
+WHERE w.id IN (
+        SELECT m.id FROM wallets m WHERE m.user_id = $1::uuid
+        UNION ALL
+        SELECT m.id FROM chains c JOIN wallets m ON m.chain_id = c.id
+        WHERE c.created_by = $1::uuid AND m.user_id IS NULL
+        UNION ALL
+        SELECT m.id FROM wallets m
+        WHERE m.created_by = $1::uuid AND m.user_id IS NULL AND m.chain_id IS NULL)
+  AND ($2::uuid IS NULL OR w.user_id = $2)
+  AND ($3::uuid IS NULL OR w.chain_id = $3)
+  AND ($4::uuid IS NULL OR w.created_by = $4)
+  AND ($5::bool IS NULL OR w.is_active = $5)
+  AND ($6::bool IS NULL OR COALESCE(w.locked_until > now(), false) = $6)
+ORDER BY w.updated_at DESC, w.id DESC
+LIMIT $8 OFFSET $7
+`
+
+type ListWalletsParams struct {
+	Viewer    uuid.UUID
+	UserID    *uuid.UUID
+	ChainID   *uuid.UUID
+	CreatedBy *uuid.UUID
+	IsActive  *bool
+	IsLocked  *bool
+	Skip      int32
+	MaxRows   int32
+}
+
+type ListWalletsRow struct {
+	Wallet   Wallet
+	IsLocked bool
+}
+
+// The inner select is the ownership of GetWallet turned round, one index a branch.
+func (q *Queries) ListWallets(ctx context.Context, arg ListWalletsParams) ([]ListWalletsRow, error) {
+	rows, err := q.db.Query(ctx, ListWallets,
+		arg.Viewer,
+		arg.UserID,
+		arg.ChainID,
+		arg.CreatedBy,
+		arg.IsActive,
+		arg.IsLocked,
+		arg.Skip,
+		arg.MaxRows,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []ListWalletsRow{}
+	for rows.Next() {
+		var i ListWalletsRow
+		if err := rows.Scan(
+			&i.Wallet.ID,
+			&i.Wallet.UserID,
+			&i.Wallet.ChainID,
+			&i.Wallet.Address,
+			&i.Wallet.PublicKey,
+			&i.Wallet.SealedKey,
+			&i.Wallet.Custody,
+			&i.Wallet.CreatedAt,
+			&i.Wallet.UpdatedAt,
+			&i.Wallet.WalletName,
+			&i.Wallet.WalletDescription,
+			&i.Wallet.IsActive,
+			&i.Wallet.FailedDecryptAttempts,
+			&i.Wallet.LockedUntil,
+			&i.Wallet.LastUsedAt,
+			&i.Wallet.PasswordChangedAt,
+			&i.Wallet.CreatedBy,
+			&i.IsLocked,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const NoteDecryptFailure = `-- name: NoteDecryptFailure :exec
+UPDATE wallets SET
+    failed_decrypt_attempts = $2,
+    locked_until = CASE WHEN $3::int4 > 0
+                        THEN now() + $3::int4 * INTERVAL '1 second' END,
+    updated_at = now()
+WHERE id = $1
+`
+
+type NoteDecryptFailureParams struct {
+	ID          uuid.UUID
+	Attempts    int32
+	LockSeconds int32
+}
+
+// Zero seconds lock nothing, and end a lock that has run out.
+func (q *Queries) NoteDecryptFailure(ctx context.Context, arg NoteDecryptFailureParams) error {
+	_, err := q.db.Exec(ctx, NoteDecryptFailure, arg.ID, arg.Attempts, arg.LockSeconds)
+	return err
+}
+
+const NoteDecryptSuccess = `-- name: NoteDecryptSuccess :exec
+UPDATE wallets SET
+    failed_decrypt_attempts = 0, locked_until = NULL, last_used_at = now(), updated_at = now(),
+    sealed_key = COALESCE($2::bytea, sealed_key)
+WHERE id = $1
+`
+
+type NoteDecryptSuccessParams struct {
+	ID        uuid.UUID
+	SealedKey []byte
+}
+
+// The sealed key changes only where its parameters have risen.
+func (q *Queries) NoteDecryptSuccess(ctx context.Context, arg NoteDecryptSuccessParams) error {
+	_, err := q.db.Exec(ctx, NoteDecryptSuccess, arg.ID, arg.SealedKey)
+	return err
+}
+
+const UnlockWallet = `-- name: UnlockWallet :exec
+UPDATE wallets SET failed_decrypt_attempts = 0, locked_until = NULL, updated_at = now()
+WHERE id = $1
+`
+
+func (q *Queries) UnlockWallet(ctx context.Context, id uuid.UUID) error {
+	_, err := q.db.Exec(ctx, UnlockWallet, id)
+	return err
+}
+
+const UpdateWallet = `-- name: UpdateWallet :exec
+UPDATE wallets SET
+    wallet_name = COALESCE($2::text, wallet_name),
+    wallet_description = COALESCE($3::text, wallet_description),
+    is_active = COALESCE($4::bool, is_active),
+    updated_at = now()
+WHERE id = $1
+`
+
+type UpdateWalletParams struct {
+	ID                uuid.UUID
+	WalletName        *string
+	WalletDescription *string
+	IsActive          *bool
+}
+
+// What is not given stays as it is.
+func (q *Queries) UpdateWallet(ctx context.Context, arg UpdateWalletParams) error {
+	_, err := q.db.Exec(ctx, UpdateWallet,
+		arg.ID,
+		arg.WalletName,
+		arg.WalletDescription,
+		arg.IsActive,
 	)
 	return err
 }

@@ -42,7 +42,7 @@ WHERE (sqlc.narg(status)::text IS NULL OR status = sqlc.narg(status))
   AND (sqlc.arg(see_all)::bool OR status <> 'draft' OR origin = 'kubernetes' OR created_by = sqlc.arg(viewer)::uuid);
 
 -- name: DeleteChainWallets :exec
-DELETE FROM wallets WHERE chain_id = sqlc.arg(chain_id)::uuid;
+DELETE FROM wallets WHERE chain_id = sqlc.arg(chain_id)::uuid AND custody = 'platform';
 
 -- name: DeleteUnlaunched :execrows
 DELETE FROM chains WHERE id = $1 AND status IN ('draft', 'pending_launch');
