@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/spf13/cobra"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
@@ -18,6 +19,7 @@ import (
 	"github.com/lucid-blockchain/lucid/apiserver/live"
 	"github.com/lucid-blockchain/lucid/apiserver/source"
 	"github.com/lucid-blockchain/lucid/internal/identity"
+	"github.com/lucid-blockchain/lucid/internal/keystore"
 	"github.com/lucid-blockchain/lucid/internal/market"
 	"github.com/lucid-blockchain/lucid/internal/money"
 	"github.com/lucid-blockchain/lucid/internal/store"
@@ -32,6 +34,8 @@ const (
 	podNameVariable   = "POD_NAME"
 	namespaceVariable = "POD_NAMESPACE"
 	podUIDVariable    = "POD_UID"
+	// keystoreVariable holds the platform key in base64.
+	keystoreVariable = "LUCID_KEYSTORE_KEY"
 )
 
 // settings is what the command line says.
@@ -39,7 +43,7 @@ type settings struct {
 	gateway, snapshotFile                string
 	gatewayAddress, launchpadAddress     string
 	docuAddress, internalAddress, format string
-	verbosity                            int
+	verbosity, passwordIterations        int
 	drainDelay                           time.Duration
 }
 
@@ -65,6 +69,8 @@ func NewCommand() *cobra.Command {
 	flags.StringVar(&s.internalAddress, "internal-address", ":9090", "address of metrics, probes and the running snapshot")
 	flags.DurationVar(&s.drainDelay, "drain-delay", 3*time.Second,
 		"how long to go on serving after SIGTERM, until proxies have noticed")
+	flags.IntVar(&s.passwordIterations, "password-iterations", keystore.MinIterations,
+		"PBKDF2 iterations for wallets' passwords; wallets sealed with fewer are sealed anew when they are next opened")
 	flags.StringVar(&s.format, "log-format", string(telemetry.LogJSON), "json or text")
 	flags.IntVar(&s.verbosity, "verbosity", 0, "detail of the log, 0 to 5")
 	return cmd
@@ -94,11 +100,15 @@ func (s settings) run(ctx context.Context) error {
 // config puts the server together: the surfaces over one market on one ledger.
 func (s settings) config(ledger *store.Store, log logr.Logger) (Config, error) {
 	holder, registry := &live.Holder{}, telemetry.NewRegistry()
+	keys, err := s.keys(ledger, registry, log)
+	if err != nil {
+		return Config{}, err
+	}
 	trading := market.New(ledger, market.Options{Rate: rateOf(holder), Registerer: registry, Logger: log.WithName("market")})
 	config := Config{
 		Endpoints: []Endpoint{
 			{Surface: gateway.New(ledger), Address: s.gatewayAddress},
-			{Surface: launchpad.New(launchpad.Over(ledger, trading)), Address: s.launchpadAddress},
+			{Surface: launchpad.New(launchpad.Over(ledger, trading, keys)), Address: s.launchpadAddress},
 			{Surface: docu.New(ledger), Address: s.docuAddress},
 		},
 		InternalAddress: s.internalAddress,
@@ -111,6 +121,27 @@ func (s settings) config(ledger *store.Store, log logr.Logger) (Config, error) {
 		DrainDelay:      s.drainDelay,
 	}
 	return config, s.configureSource(&config, log)
+}
+
+// keys is what wallets are sealed with. A server without a platform key, as one
+// with a snapshot file may be, leaves a chain's wallet to its graduation.
+func (s settings) keys(ledger *store.Store, registry prometheus.Registerer, log logr.Logger) (launchpad.Keys, error) {
+	passwords, err := keystore.NewPasswords(keystore.PasswordOptions{Iterations: s.passwordIterations, Registerer: registry})
+	if err != nil {
+		return launchpad.Keys{}, err
+	}
+	text := os.Getenv(keystoreVariable)
+	if text == "" {
+		log.Info(keystoreVariable + " is not set: chains are made without a wallet until they graduate")
+		return launchpad.Keys{Passwords: passwords}, nil
+	}
+	key, err := keystore.ParseKey(text)
+	if err != nil {
+		return launchpad.Keys{}, fmt.Errorf("reading %s: %w", keystoreVariable, err)
+	}
+	defer clear(key)
+	platform, err := keystore.New(ledger, key)
+	return launchpad.Keys{Passwords: passwords, Platform: platform}, err
 }
 
 // configureSource chooses where snapshots come from; the report of the running

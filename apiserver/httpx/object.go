@@ -122,6 +122,20 @@ func (o *Object) OneOf(name string, allowed ...string) string {
 	return *text
 }
 
+// Bool takes true or false.
+func (o *Object) Bool(name string) *bool {
+	value, ok := o.take(name)
+	if !ok {
+		return nil
+	}
+	var truth bool
+	if json.Unmarshal(value, &truth) != nil {
+		o.Refuse(name, RuleType, "must be a boolean", nil)
+		return nil
+	}
+	return &truth
+}
+
 // UUID takes an id in the canonical form of 36 characters.
 func (o *Object) UUID(name string) *uuid.UUID {
 	text := o.Text(name)

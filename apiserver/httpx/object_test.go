@@ -34,7 +34,7 @@ func reasons(err error) map[string]string {
 
 func TestObjectTakesValues(t *testing.T) {
 	o := parse(t, `{"text": "a\u00e9", "amount": 1.5e3, "quoted": "0.000001", "slope": "0.000000000001",
-		"id": "550E8400-e29b-41d4-a716-446655440000", "at": "2024-01-15T10:30:00.5+01:00", "n": -3, "none": null}`)
+		"id": "550E8400-e29b-41d4-a716-446655440000", "at": "2024-01-15T10:30:00.5+01:00", "n": -3, "yes": true, "none": null}`)
 	if got := o.String("text"); got != "aé" {
 		t.Errorf("text %q", got)
 	}
@@ -56,7 +56,10 @@ func TestObjectTakesValues(t *testing.T) {
 	if got := o.Int("n", -5, 5); got == nil || *got != -3 {
 		t.Errorf("n %v", got)
 	}
-	if o.Text("none") != nil || o.Text("absent") != nil {
+	if got := o.Bool("yes"); got == nil || !*got {
+		t.Errorf("yes %v", got)
+	}
+	if o.Bool("none") != nil || o.Text("none") != nil || o.Text("absent") != nil {
 		t.Error("null stands for absent")
 	}
 	if err := o.Err(); err != nil {
@@ -65,7 +68,8 @@ func TestObjectTakesValues(t *testing.T) {
 }
 
 func TestObjectReportsOncePerMember(t *testing.T) {
-	o := parse(t, `{"n": 1.5, "far": 9, "id": "{550e8400-e29b-41d4-a716-446655440000}", "big": 1e99, "empty": "", "x": 1}`)
+	o := parse(t, `{"n": 1.5, "far": 9, "id": "{550e8400-e29b-41d4-a716-446655440000}", "big": 1e99, "empty": "", "truth": "true", "x": 1}`)
+	o.Bool("truth")
 	o.Int("n", 0, 5)
 	o.Int("far", 0, 5)
 	o.UUID("id")
@@ -76,7 +80,7 @@ func TestObjectReportsOncePerMember(t *testing.T) {
 	want := map[string]string{
 		"n": "must be an integer", "far": "must be between 0 and 5", "id": "must be a valid UUID",
 		"big": "is out of range", "empty": "must be a decimal number such as 12.5",
-		"gone": "is required", "name": "is taken", "x": "is not a known field",
+		"truth": "must be a boolean", "gone": "is required", "name": "is taken", "x": "is not a known field",
 	}
 	if got := reasons(o.Err(nil, domain)); !maps.Equal(got, want) {
 		t.Errorf("got %v\nwant %v", got, want)

@@ -77,9 +77,9 @@ var (
 )
 
 // readCurls takes the seed's examples apart as a shell would.
-func readCurls(t *testing.T) []curl {
+func readCurls(t *testing.T, file string) []curl {
 	t.Helper()
-	text, err := os.ReadFile("testdata/curl_examples.txt")
+	text, err := os.ReadFile("testdata/" + file)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -102,6 +102,15 @@ func readCurls(t *testing.T) []curl {
 	return found
 }
 
+// request is the example with ids of things that exist.
+func (c curl) request(ids *strings.Replacer) *http.Request {
+	request := httptest.NewRequest(c.method, ids.Replace(c.url), strings.NewReader(ids.Replace(c.body)))
+	for _, header := range c.header {
+		request.Header.Set(header[0], header[1])
+	}
+	return request
+}
+
 // TestSeedsCurlExamples runs the seed's commands as they are printed, with the
 // ids of a chain that exists.
 func TestSeedsCurlExamples(t *testing.T) {
@@ -109,7 +118,7 @@ func TestSeedsCurlExamples(t *testing.T) {
 	user := uuid.MustParse("550e8400-e29b-41d4-a716-446655440000")
 	id := p.launched(user, "Exemplary", `, "creator_initial_purchase_cnpy": 100`)
 	scrap := p.draft(user, "To be deleted", "")
-	examples := readCurls(t)
+	examples := readCurls(t, "curl_examples.txt")
 	if len(examples) < 11 {
 		t.Fatalf("only %d examples read", len(examples))
 	}
@@ -122,11 +131,7 @@ func TestSeedsCurlExamples(t *testing.T) {
 			status = http.StatusCreated
 		}
 		ids := strings.NewReplacer(seedChain, target, seedTemplate, ourTemplate)
-		request := httptest.NewRequest(example.method, ids.Replace(example.url), strings.NewReader(ids.Replace(example.body)))
-		for _, header := range example.header {
-			request.Header.Set(header[0], header[1])
-		}
-		if answer := p.Send(request); answer.Status != status {
+		if answer := p.Send(example.request(ids)); answer.Status != status {
 			t.Errorf("%s %s: status %d, want %d: %s", example.method, example.url, answer.Status, status, answer.Body)
 		}
 	}

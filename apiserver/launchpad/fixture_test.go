@@ -12,6 +12,7 @@ import (
 	"github.com/lucid-blockchain/lucid/apiserver/launchpad"
 	"github.com/lucid-blockchain/lucid/apiserver/surfacetest"
 	"github.com/lucid-blockchain/lucid/internal/identity"
+	"github.com/lucid-blockchain/lucid/internal/keystore"
 	"github.com/lucid-blockchain/lucid/internal/market"
 	"github.com/lucid-blockchain/lucid/internal/store"
 	"github.com/lucid-blockchain/lucid/internal/store/storetest"
@@ -37,8 +38,22 @@ func newPlatform(t *testing.T) *platform {
 			t.Errorf("the market stopped: %v", err)
 		}
 	})
-	surface := launchpad.New(launchpad.Over(s, m))
+	surface := launchpad.New(launchpad.Over(s, m, testKeys(t, s)))
 	return &platform{Client: surfacetest.Serve(t, surface, identity.NewUsers(s)), t: t, store: s}
+}
+
+// testKeys is what wallets are sealed with: passwords cheaply.
+func testKeys(t *testing.T, s *store.Store) launchpad.Keys {
+	t.Helper()
+	passwords, err := keystore.NewPasswords(keystore.PasswordOptions{}.Lowered(t, 1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	platformKeys, err := keystore.New(s, make([]byte, keystore.KeySize))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return launchpad.Keys{Passwords: passwords, Platform: platformKeys}
 }
 
 // as sends a request for a user; path is under /api/v1.

@@ -19,6 +19,7 @@ import (
 	"github.com/lucid-blockchain/lucid/internal/ratelimit"
 	"github.com/lucid-blockchain/lucid/internal/store"
 	"github.com/lucid-blockchain/lucid/internal/store/db"
+	"github.com/lucid-blockchain/lucid/internal/wallet"
 )
 
 // Chains is the life cycle of chains; *chain.Service is one.
@@ -60,12 +61,15 @@ type Domain struct {
 	Market   Market
 	Accounts Accounts
 	Users    Users
+	Wallets  Wallets
 }
 
-// Over is the domain on a store, with the market that trades on it.
-func Over(s *store.Store, m *market.Market) Domain {
+// Over is the domain on a store, with the market that trades on it and what keys
+// are sealed with.
+func Over(s *store.Store, m *market.Market, keys Keys) Domain {
 	return Domain{
-		Chains: &chain.Service{Store: s, Market: m}, Market: m, Accounts: book{s}, Users: s.Queries(),
+		Chains: &chain.Service{Store: s, Market: m, Keys: keys.ofChains()}, Market: m, Accounts: book{s}, Users: s.Queries(),
+		Wallets: wallet.New(s, keys.Passwords),
 	}
 }
 
@@ -110,6 +114,7 @@ func (s *Surface) Register(r fiber.Router) {
 	api.Get("/virtual-pools/:id", httpx.Operation("Failed to retrieve virtual pool", s.getPool))
 	api.Post("/virtual-pools/:id/quote", httpx.Operation("Failed to quote the trade", s.quote))
 	api.Post("/virtual-pools/:id/trades", httpx.Operation("Failed to execute the trade", s.trade))
+	s.registerWallets(api)
 	api.Post("/faucet", httpx.Operation("Failed to fund the account", s.faucet))
 	api.Get("/accounts/me", httpx.Operation("Failed to retrieve account", s.account))
 	api.Get("/accounts/me/entries", httpx.Operation("Failed to retrieve account entries", s.entries))

@@ -31,9 +31,10 @@ const patience = 30 * time.Second
 
 // Client sends requests to one surface.
 type Client struct {
-	t    testing.TB
-	app  *fiber.App
-	live *live.Holder
+	t     testing.TB
+	app   *fiber.App
+	live  *live.Holder
+	chain *middleware.Chain
 }
 
 // anybody is a store of users for tests without a database.
@@ -56,10 +57,13 @@ func Serve(t testing.TB, surface middleware.Surface, users middleware.Users) *Cl
 	app := fiber.New(fiber.Config{DisableStartupMessage: true, CaseSensitive: true, BodyLimit: 1 << 20, ErrorHandler: chain.HandleError})
 	app.Use(chain.Handle)
 	surface.Register(app)
-	c := &Client{t: t, app: app, live: holder}
+	c := &Client{t: t, app: app, live: holder, chain: chain}
 	c.Configure(func(*snapshot.Snapshot) {})
 	return c
 }
+
+// LogTo has requests logged. To be called before the first request.
+func (c *Client) LogTo(log logr.Logger) { c.chain.Log = log }
 
 // Configure puts a changed snapshot in force.
 func (c *Client) Configure(change func(*snapshot.Snapshot)) {
