@@ -20,22 +20,24 @@ import (
 	"github.com/lucid-blockchain/lucid/apiserver/source"
 	"github.com/lucid-blockchain/lucid/internal/identity"
 	"github.com/lucid-blockchain/lucid/internal/keystore"
+	"github.com/lucid-blockchain/lucid/internal/mail"
 	"github.com/lucid-blockchain/lucid/internal/market"
 	"github.com/lucid-blockchain/lucid/internal/money"
 	"github.com/lucid-blockchain/lucid/internal/store"
 	"github.com/lucid-blockchain/lucid/internal/telemetry"
 )
 
-// Environment variables of `lucid apiserver`. The database URL has no flag: its
-// password would show in the process list.
+// Environment variables of `lucid apiserver`. Secrets have no flags: those would
+// show in the process list.
 const (
 	databaseVariable  = "LUCID_DATABASE_URL"
+	keystoreVariable  = "LUCID_KEYSTORE_KEY"
+	mailUserVariable  = "LUCID_MAIL_USERNAME"
+	mailKeyVariable   = "LUCID_MAIL_PASSWORD"
 	gatewayVariable   = "LUCID_GATEWAY"
 	podNameVariable   = "POD_NAME"
 	namespaceVariable = "POD_NAMESPACE"
 	podUIDVariable    = "POD_UID"
-	// keystoreVariable holds the platform key in base64.
-	keystoreVariable = "LUCID_KEYSTORE_KEY"
 )
 
 // settings is what the command line says.
@@ -55,7 +57,8 @@ func NewCommand() *cobra.Command {
 		Short: "Serve the REST surfaces of one gateway",
 		Long: "Serves the gateway, launchpad and docu surfaces on ports of their own, configured by the\n" +
 			"snapshot that the operator keeps for a LucidGateway, or by a file.\n" +
-			"The database is named by " + databaseVariable + ".",
+			"The database is named by " + databaseVariable + ", the key that seals wallets (32 bytes in base64) by\n" +
+			keystoreVariable + "; " + mailUserVariable + " and " + mailKeyVariable + " are for a mail server that asks.",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return s.run(cmd.Context()) },
 	}
@@ -100,22 +103,25 @@ func (s settings) run(ctx context.Context) error {
 // config puts the server together: the surfaces over one market on one ledger.
 func (s settings) config(ledger *store.Store, log logr.Logger) (Config, error) {
 	holder, registry := &live.Holder{}, telemetry.NewRegistry()
-	keys, err := s.keys(ledger, registry, log)
+	keys, people, err := s.secrets(ledger, registry, log)
 	if err != nil {
 		return Config{}, err
 	}
 	trading := market.New(ledger, market.Options{Rate: rateOf(holder), Registerer: registry, Logger: log.WithName("market")})
+	domain := launchpad.Over(ledger, trading, keys)
+	domain.People, domain.Sessions, domain.Mail = people, people.Sessions, smtp
 	config := Config{
 		Endpoints: []Endpoint{
 			{Surface: gateway.New(ledger), Address: s.gatewayAddress},
-			{Surface: launchpad.New(launchpad.Over(ledger, trading, keys)), Address: s.launchpadAddress},
+			{Surface: launchpad.New(domain), Address: s.launchpadAddress},
 			{Surface: docu.New(ledger), Address: s.docuAddress},
 		},
 		InternalAddress: s.internalAddress,
 		Live:            holder,
 		Users:           identity.NewUsers(ledger),
+		Sessions:        people.Sessions,
 		Database:        ledger,
-		Workers:         []Worker{trading.Run},
+		Workers:         []Worker{trading.Run, people.Run},
 		Registry:        registry,
 		Log:             log,
 		DrainDelay:      s.drainDelay,
@@ -123,25 +129,33 @@ func (s settings) config(ledger *store.Store, log logr.Logger) (Config, error) {
 	return config, s.configureSource(&config, log)
 }
 
-// keys is what wallets are sealed with. A server without a platform key, as one
-// with a snapshot file may be, leaves a chain's wallet to its graduation.
-func (s settings) keys(ledger *store.Store, registry prometheus.Registerer, log logr.Logger) (launchpad.Keys, error) {
+// secrets opens what the platform key protects: sealed wallets, and the service
+// that signs users in.
+func (s settings) secrets(ledger *store.Store, registry prometheus.Registerer, log logr.Logger) (launchpad.Keys, *identity.Service, error) {
 	passwords, err := keystore.NewPasswords(keystore.PasswordOptions{Iterations: s.passwordIterations, Registerer: registry})
 	if err != nil {
-		return launchpad.Keys{}, err
+		return launchpad.Keys{}, nil, err
 	}
-	text := os.Getenv(keystoreVariable)
-	if text == "" {
-		log.Info(keystoreVariable + " is not set: chains are made without a wallet until they graduate")
-		return launchpad.Keys{Passwords: passwords}, nil
-	}
-	key, err := keystore.ParseKey(text)
+	// The text of a key that can't be read stays out of the error.
+	key, err := keystore.ParseKey(os.Getenv(keystoreVariable))
 	if err != nil {
-		return launchpad.Keys{}, fmt.Errorf("reading %s: %w", keystoreVariable, err)
+		return launchpad.Keys{}, nil, fmt.Errorf("reading %s, which seals wallets: %w", keystoreVariable, err)
 	}
 	defer clear(key)
 	platform, err := keystore.New(ledger, key)
-	return launchpad.Keys{Passwords: passwords, Platform: platform}, err
+	if err != nil {
+		return launchpad.Keys{}, nil, err
+	}
+	people, err := identity.NewService(ledger, key, platform, log.WithName("identity"))
+	return launchpad.Keys{Passwords: passwords, Platform: platform}, people, err
+}
+
+// smtp sends through the mail server of the snapshot, with the credentials of the
+// environment: the snapshot holds no secret.
+func smtp(settings mail.Settings) mail.Sender {
+	return mail.SMTP{Settings: settings, Credentials: mail.Credentials{
+		Username: os.Getenv(mailUserVariable), Password: os.Getenv(mailKeyVariable),
+	}}
 }
 
 // configureSource chooses where snapshots come from; the report of the running

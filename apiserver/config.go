@@ -44,6 +44,7 @@ type Config struct {
 	Source   source.Source
 	Reporter *source.Reporter // nil without Kubernetes
 	Users    middleware.Users
+	Sessions middleware.Sessions // nil where nobody can sign in
 	Database Database
 	Workers  []Worker
 	Registry *prometheus.Registry

@@ -11,24 +11,23 @@ import (
 	"github.com/lucid-blockchain/lucid/internal/keystore"
 )
 
-func TestKeys(t *testing.T) {
+func TestSecrets(t *testing.T) {
 	sound := base64.StdEncoding.EncodeToString(make([]byte, keystore.KeySize))
 	cases := map[string]struct {
 		reason     string
 		key        string
 		iterations int
-		platform   bool
 		refused    string
 	}{
-		"none":    {reason: "With a snapshot file there may be no platform key.", iterations: keystore.MinIterations},
-		"given":   {reason: "As the operator puts it there.", key: sound, iterations: keystore.MinIterations, platform: true},
+		"none":    {reason: "Without one nobody could sign in or hold a wallet.", iterations: keystore.MinIterations, refused: keystoreVariable},
+		"given":   {reason: "As the operator puts it there.", key: sound, iterations: keystore.MinIterations},
 		"broken":  {reason: "A key that is none must not pass for none.", key: "c2hvcnQ=", iterations: keystore.MinIterations, refused: keystoreVariable},
 		"too few": {reason: "No command line lowers what protects passwords.", key: sound, iterations: 1000, refused: "password iterations"},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			t.Setenv(keystoreVariable, tc.key)
-			keys, err := settings{passwordIterations: tc.iterations}.keys(nil, prometheus.NewRegistry(), logr.Discard())
+			keys, people, err := settings{passwordIterations: tc.iterations}.secrets(nil, prometheus.NewRegistry(), logr.Discard())
 			if tc.refused != "" {
 				assert.ErrorContains(t, err, tc.refused, tc.reason)
 				assert.NotContains(t, err.Error(), "c2hvcnQ=", "The key stays out of the error.")
@@ -36,7 +35,8 @@ func TestKeys(t *testing.T) {
 			}
 			assert.NoError(t, err, tc.reason)
 			assert.NotNil(t, keys.Passwords, tc.reason)
-			assert.Equal(t, tc.platform, keys.Platform != nil, tc.reason)
+			assert.NotNil(t, keys.Platform, tc.reason)
+			assert.NotNil(t, people, tc.reason)
 		})
 	}
 }

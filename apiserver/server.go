@@ -102,7 +102,7 @@ func (s *Server) Address(surface string) string {
 // middleware says what handlers must copy.
 func (s *Server) application(endpoint Endpoint, metrics *middleware.Metrics) *fiber.App {
 	chain := &middleware.Chain{
-		Surface: endpoint.Surface, Live: s.live, Users: s.config.Users, Metrics: metrics,
+		Surface: endpoint.Surface, Live: s.live, Users: s.config.Users, Sessions: s.config.Sessions, Metrics: metrics,
 		Log: s.config.Log, Timeout: s.config.RequestTimeout, Draining: &s.draining,
 	}
 	limit := endpoint.BodyLimit

@@ -13,6 +13,7 @@ const (
 	ConditionMigrated                = "Migrated"
 	ConditionAvailable               = "Available"
 	ConditionSnapshotProgrammed      = "SnapshotProgrammed"
+	ConditionSignInReady             = "SignInReady"
 	ConditionRateLimitPolicyAffected = "RateLimitPolicyAffected"
 )
 
@@ -58,6 +59,9 @@ const (
 	ReasonNoDeployment        = "NoDeployment"
 	ReasonAvailable           = "Available"
 	ReasonUnavailable         = "Unavailable"
+	ReasonMailConfigured      = "MailConfigured"
+	ReasonMailNotConfigured   = "MailNotConfigured"
+	ReasonDevelopment         = "Development"
 )
 
 // Reasons of a RateLimitPolicy (GEP-713).

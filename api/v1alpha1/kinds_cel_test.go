@@ -33,8 +33,26 @@ func TestLucidGatewayDefaults(t *testing.T) {
 	}
 }
 
+func TestMailDefaults(t *testing.T) {
+	k := kubetest.Open(t)
+	g := newGateway(k.Namespace, "mail-defaults")
+	g.Spec.Auth.Mail = &lucidv1.Mail{Host: "smtp.example.com", From: "no-reply@example.com"}
+	if err := k.Client.Create(t.Context(), g); err != nil {
+		t.Fatal(err)
+	}
+	if mail := g.Spec.Auth.Mail; mail.Port != 587 || mail.TLS != lucidv1.MailStartTLS {
+		t.Errorf("defaults %d %s, want submission by StartTLS", mail.Port, mail.TLS)
+	}
+}
+
 func TestLucidGatewayRules(t *testing.T) {
 	k := kubetest.Open(t)
+	mailed := func(change func(*lucidv1.Mail)) func(*lucidv1.LucidGateway) {
+		return func(g *lucidv1.LucidGateway) {
+			g.Spec.Auth.Mail = &lucidv1.Mail{Host: "smtp.example.com", From: "no-reply@example.com"}
+			change(g.Spec.Auth.Mail)
+		}
+	}
 	surfaces := func(s ...lucidv1.Surface) func(*lucidv1.LucidGateway) {
 		return func(g *lucidv1.LucidGateway) { g.Spec.Surfaces = s }
 	}
@@ -64,6 +82,25 @@ func TestLucidGatewayRules(t *testing.T) {
 		{"no Secret has such a key", func(g *lucidv1.LucidGateway) { g.Spec.Database.SecretRef.Key = "a b" }, "key must consist"},
 		{"development", func(g *lucidv1.LucidGateway) { g.Spec.Auth.Identity = lucidv1.IdentityDevelopment }, ""},
 		{"no such mode", func(g *lucidv1.LucidGateway) { g.Spec.Auth.Identity = "None" }, "supported values"},
+		{"the least that makes a mail server", mailed(func(*lucidv1.Mail) {}), ""},
+		{"a mail server by its address", mailed(func(m *lucidv1.Mail) { m.Host = "fd00::25" }), ""},
+		{"a mail server of one label", mailed(func(m *lucidv1.Mail) { m.Host = "mailcatcher" }), ""},
+		{"no mail server", mailed(func(m *lucidv1.Mail) { m.Host = "" }), "auth.mail.host"},
+		{"a mail server with its port", mailed(func(m *lucidv1.Mail) { m.Host = "smtp.example.com:25" }), "host must be"},
+		{"a port that there is not", mailed(func(m *lucidv1.Mail) { m.Port = 65536 }), "less than or equal to 65535"},
+		{"a sender with a name", mailed(func(m *lucidv1.Mail) { m.From = "Lucid <no-reply@example.com>" }), "from must be"},
+		{"a sender without a domain", mailed(func(m *lucidv1.Mail) { m.From = "no-reply" }), "from must be"},
+		{"a sender with a plus", mailed(func(m *lucidv1.Mail) { m.From = "No.Reply+lucid@mail.example.com" }), ""},
+		{"no sender", mailed(func(m *lucidv1.Mail) { m.From = "" }), "auth.mail.from"},
+		{"no such protection", mailed(func(m *lucidv1.Mail) { m.TLS = "SSL" }), "supported values"},
+		{"credentials under TLS", mailed(func(m *lucidv1.Mail) {
+			m.TLS, m.CredentialsSecretRef = lucidv1.MailTLSFirst, &lucidv1.LocalObjectReference{Name: "mail"}
+		}), ""},
+		{"no protection and nothing to protect", mailed(func(m *lucidv1.Mail) { m.TLS = lucidv1.MailNoTLS }), ""},
+		{"credentials in the clear", mailed(func(m *lucidv1.Mail) {
+			m.TLS, m.CredentialsSecretRef = lucidv1.MailNoTLS, &lucidv1.LocalObjectReference{Name: "mail"}
+		}), "in the clear"},
+		{"credentials of no Secret", mailed(func(m *lucidv1.Mail) { m.CredentialsSecretRef = &lucidv1.LocalObjectReference{} }), "credentialsSecretRef.name"},
 		{"a price below one", func(g *lucidv1.LucidGateway) { g.Spec.Market.CNPYUSDRate = "0.000001" }, ""},
 		{"a price of nothing", func(g *lucidv1.LucidGateway) { g.Spec.Market.CNPYUSDRate = "0.0" }, "cnpyUSDRate must be"},
 		{"a price finer than shown", func(g *lucidv1.LucidGateway) { g.Spec.Market.CNPYUSDRate = "0.0000001" }, "cnpyUSDRate must be"},

@@ -81,6 +81,60 @@ type Auth struct {
 	// +kubebuilder:default=Production
 	// +optional
 	Identity IdentityMode `json:"identity,omitempty"`
+
+	// Mail is the server by which the launchpad mails verification codes. Without
+	// one nobody can sign in to the launchpad in Production; the condition
+	// SignInReady says so.
+	// +optional
+	Mail *Mail `json:"mail,omitempty"`
+}
+
+// MailTLS says how the connection to the mail server is protected.
+// +kubebuilder:validation:Enum=StartTLS;TLS;None
+type MailTLS string
+
+// The protections. StartTLS goes on only once TLS is agreed, TLS is protected
+// from the first byte, and None is for a server in the same cluster.
+const (
+	MailStartTLS MailTLS = "StartTLS"
+	MailTLSFirst MailTLS = "TLS"
+	MailNoTLS    MailTLS = "None"
+)
+
+// Mail names an SMTP server.
+// +kubebuilder:validation:XValidation:rule="self.tls != 'None' || !has(self.credentialsSecretRef)",message="tls None would send the credentials in the clear; use StartTLS or TLS, or leave credentialsSecretRef out"
+type Mail struct {
+	// Host of the server: a DNS name or an IP address.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:XValidation:rule="isIP(self) || self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$')",message="host must be a lower-case DNS name such as smtp.example.com, or an IP address"
+	Host string `json:"host,omitempty"`
+
+	// Port of the server; 587 takes mail by StartTLS, 465 by TLS.
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=65535
+	// +kubebuilder:default=587
+	// +optional
+	Port int32 `json:"port,omitempty"`
+
+	// From is the sender's address.
+	// +required
+	// +kubebuilder:validation:MinLength=3
+	// +kubebuilder:validation:MaxLength=254
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[A-Za-z0-9_+-]+([.][A-Za-z0-9_+-]+)*@[A-Za-z0-9]([-A-Za-z0-9]*[A-Za-z0-9])?([.][A-Za-z0-9]([-A-Za-z0-9]*[A-Za-z0-9])?)+$')",message="from must be an e-mail address without a name, such as no-reply@example.com"
+	From string `json:"from,omitempty"`
+
+	// TLS protects the connection.
+	// +kubebuilder:default=StartTLS
+	// +optional
+	TLS MailTLS `json:"tls,omitempty"`
+
+	// CredentialsSecretRef names a Secret of this namespace with the keys username
+	// and password (type kubernetes.io/basic-auth fits); left out, the server is
+	// used without.
+	// +optional
+	CredentialsSecretRef *LocalObjectReference `json:"credentialsSecretRef,omitempty"`
 }
 
 // Ingress publishes the surfaces that have a host.
@@ -203,8 +257,9 @@ type Endpoint struct {
 
 // LucidGatewayStatus is what was observed of a gateway.
 type LucidGatewayStatus struct {
-	// Conditions: Ready, DatabaseReady, Migrated, Available, SnapshotProgrammed
-	// and, while a policy is in force, RateLimitPolicyAffected.
+	// Conditions: Ready, DatabaseReady, Migrated, Available, SnapshotProgrammed,
+	// SignInReady while the launchpad is served and, while a policy is in force,
+	// RateLimitPolicyAffected.
 	// +listType=map
 	// +listMapKey=type
 	// +kubebuilder:validation:MaxItems=16

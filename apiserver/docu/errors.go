@@ -116,6 +116,7 @@ var kinds = map[fault.Kind]refusal{
 	fault.NotFound:        {status: fiber.StatusNotFound, Code: codeNotFound},
 	fault.Conflict:        {status: fiber.StatusConflict, Code: codeConflict},
 	fault.Unprocessable:   {status: fiber.StatusUnprocessableEntity, Code: codeUnprocessable},
+	fault.Exhausted:       {status: fiber.StatusTooManyRequests, Code: codeRateLimited},
 	fault.Unavailable:     {status: fiber.StatusServiceUnavailable, Code: codeUnavailable},
 }
 

@@ -51,7 +51,7 @@ var (
 	}
 	kinds = map[fault.Kind]refusal{
 		fault.Unauthenticated: errToken, fault.Forbidden: errPermissions, fault.NotFound: errNotFound,
-		fault.Conflict: errExists, fault.Unprocessable: errNotAllowed, fault.Unavailable: errUnavailable,
+		fault.Conflict: errExists, fault.Unprocessable: errNotAllowed, fault.Exhausted: errRateLimit, fault.Unavailable: errUnavailable,
 	}
 	causes = map[httpx.Cause]refusal{
 		httpx.Maintenance: errMaintenance, httpx.StoreDown: errDatabase, httpx.NoRoute: errNotFound,

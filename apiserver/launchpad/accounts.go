@@ -7,11 +7,9 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/lucid-blockchain/lucid/apiserver/httpx"
-	"github.com/lucid-blockchain/lucid/apiserver/middleware"
 	"github.com/lucid-blockchain/lucid/internal/fault"
 	"github.com/lucid-blockchain/lucid/internal/ledger"
 	"github.com/lucid-blockchain/lucid/internal/money"
-	"github.com/lucid-blockchain/lucid/internal/snapshot"
 )
 
 // accountView is what a user holds.
@@ -46,7 +44,7 @@ func (s *Surface) faucet(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	if current := middleware.SnapshotOf(c); current == nil || current.Identity != snapshot.Development {
+	if !inDevelopment(c) {
 		return fault.New(fault.Forbidden, "The faucet is open in development mode only")
 	}
 	body, err := httpx.ReadObject(c)

@@ -5,14 +5,17 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"strings"
 	"testing"
 
+	"github.com/go-logr/logr"
 	"github.com/google/uuid"
 
 	"github.com/lucid-blockchain/lucid/apiserver/launchpad"
 	"github.com/lucid-blockchain/lucid/apiserver/surfacetest"
 	"github.com/lucid-blockchain/lucid/internal/identity"
 	"github.com/lucid-blockchain/lucid/internal/keystore"
+	"github.com/lucid-blockchain/lucid/internal/mail"
 	"github.com/lucid-blockchain/lucid/internal/market"
 	"github.com/lucid-blockchain/lucid/internal/store"
 	"github.com/lucid-blockchain/lucid/internal/store/storetest"
@@ -23,6 +26,40 @@ type platform struct {
 	*surfacetest.Client
 	t     *testing.T
 	store *store.Store
+	post  *postman
+}
+
+// postman takes what is mailed, or fails with err.
+type postman struct {
+	settings  mail.Settings
+	delivered []mail.Message
+	err       error
+}
+
+func (p *postman) Send(_ context.Context, m mail.Message) error {
+	p.delivered = append(p.delivered, m)
+	return p.err
+}
+
+// under is how the surface finds the sender for a gateway's mail server.
+func (p *postman) under(settings mail.Settings) mail.Sender {
+	p.settings = settings
+	return p
+}
+
+// people makes the service of users as each pod has it.
+func people(t *testing.T, s *store.Store) *identity.Service {
+	t.Helper()
+	key := []byte(strings.Repeat("k", keystore.KeySize))
+	wallets, err := keystore.New(s, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	service, err := identity.NewService(s, key, wallets, logr.Discard())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return service
 }
 
 func newPlatform(t *testing.T) *platform {
@@ -38,8 +75,11 @@ func newPlatform(t *testing.T) *platform {
 			t.Errorf("the market stopped: %v", err)
 		}
 	})
-	surface := launchpad.New(launchpad.Over(s, m, testKeys(t, s)))
-	return &platform{Client: surfacetest.Serve(t, surface, identity.NewUsers(s)), t: t, store: s}
+	domain, users, post := launchpad.Over(s, m, testKeys(t, s)), people(t, s), &postman{}
+	domain.People, domain.Sessions, domain.Mail = users, users.Sessions, post.under
+	client := surfacetest.Serve(t, launchpad.New(domain), identity.NewUsers(s))
+	client.Recognise(users.Sessions)
+	return &platform{Client: client, t: t, store: s, post: post}
 }
 
 // testKeys is what wallets are sealed with: passwords cheaply.

@@ -14,6 +14,7 @@ import (
 	"github.com/lucid-blockchain/lucid/apiserver/middleware"
 	"github.com/lucid-blockchain/lucid/internal/chain"
 	"github.com/lucid-blockchain/lucid/internal/ledger"
+	"github.com/lucid-blockchain/lucid/internal/mail"
 	"github.com/lucid-blockchain/lucid/internal/market"
 	"github.com/lucid-blockchain/lucid/internal/money"
 	"github.com/lucid-blockchain/lucid/internal/ratelimit"
@@ -62,10 +63,14 @@ type Domain struct {
 	Accounts Accounts
 	Users    Users
 	Wallets  Wallets
+	People   People
+	Sessions Sessions
+	Mail     func(mail.Settings) mail.Sender
 }
 
 // Over is the domain on a store, with the market that trades on it and what keys
-// are sealed with.
+// are sealed with. People, Sessions and Mail need more secrets and are for the
+// caller to add.
 func Over(s *store.Store, m *market.Market, keys Keys) Domain {
 	return Domain{
 		Chains: &chain.Service{Store: s, Market: m, Keys: keys.ofChains()}, Market: m, Accounts: book{s}, Users: s.Queries(),
@@ -109,6 +114,7 @@ func (s *Surface) Register(r fiber.Router) {
 	r.Get("/health", s.health)
 	api := r.Group("/api/v1")
 	api.Get("/templates", httpx.Operation("Failed to retrieve templates", s.listTemplates))
+	s.registerPeople(api)
 	s.registerChains(api)
 	api.Get("/virtual-pools", httpx.Operation("Failed to retrieve virtual pools", s.listPools))
 	api.Get("/virtual-pools/:id", httpx.Operation("Failed to retrieve virtual pool", s.getPool))

@@ -31,8 +31,10 @@ type Chain struct {
 	Surface Surface
 	Live    *live.Holder
 	Users   Users
-	Metrics *Metrics
-	Log     logr.Logger
+	// Sessions is nil where nobody can sign in.
+	Sessions Sessions
+	Metrics  *Metrics
+	Log      logr.Logger
 	// Timeout bounds the context of a request's handler.
 	Timeout time.Duration
 	// Draining is set once the process leaves; connections are then closed after
@@ -118,7 +120,7 @@ func (ch *Chain) admit(c *fiber.Ctx, s *state) error {
 	if wait, on := s.snapshot.InMaintenance(); on {
 		return maintenance(c, wait)
 	}
-	if err := identify(c, s); err != nil {
+	if err := ch.identify(c, s); err != nil {
 		return err
 	}
 	return ch.limited(c, s, configuration)

@@ -23,8 +23,7 @@ const headerUserID = "X-User-ID"
 // maxRequestID bounds an id that a caller brings along.
 const maxRequestID = 64
 
-// identifiedRoles is shared by all users, who have no further roles in
-// development mode.
+// identifiedRoles is shared by all users, who have no further roles.
 var identifiedRoles = []string{RoleUser}
 
 // requestID takes over the caller's id if it is safe in logs and headers, and
@@ -62,9 +61,12 @@ func wellFormed(id []byte) bool {
 	return true
 }
 
-// identify finds out who calls. Production ignores the development header as if
-// it weren't there.
-func identify(c *fiber.Ctx, s *state) error {
+// identify finds out who calls: by their session, else, in development, by their
+// word. Production ignores the development header as if it weren't there.
+func (ch *Chain) identify(c *fiber.Ctx, s *state) error {
+	if found, err := ch.bySession(c, s); found || err != nil {
+		return err
+	}
 	if s.snapshot.Identity != snapshot.Development {
 		return nil
 	}

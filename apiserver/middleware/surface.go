@@ -29,8 +29,9 @@ type Users interface {
 
 // Identity is the caller of a request.
 type Identity struct {
-	UserID uuid.UUID // zero when anonymous
-	Roles  []string
+	UserID  uuid.UUID // zero when anonymous
+	Roles   []string
+	Session uuid.UUID // zero when the caller is not known by a session
 }
 
 // RoleUser is the role of everybody with an identity.

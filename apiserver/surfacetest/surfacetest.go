@@ -65,6 +65,10 @@ func Serve(t testing.TB, surface middleware.Surface, users middleware.Users) *Cl
 // LogTo has requests logged. To be called before the first request.
 func (c *Client) LogTo(log logr.Logger) { c.chain.Log = log }
 
+// Recognise has the surface recognise the holders of sessions. To be called before
+// the first request.
+func (c *Client) Recognise(sessions middleware.Sessions) { c.chain.Sessions = sessions }
+
 // Configure puts a changed snapshot in force.
 func (c *Client) Configure(change func(*snapshot.Snapshot)) {
 	c.t.Helper()

@@ -38,6 +38,9 @@ const FieldOwner = client.FieldOwner("lucid-gateway")
 const (
 	// pollDatabase is how often a gateway whose database did not answer asks again.
 	pollDatabase = 5 * time.Second
+	// pollSecret is how often a gateway whose mail server's Secret is not there
+	// looks for it again.
+	pollSecret = 5 * time.Second
 	// resync repeats a pass that went well: Secrets are not watched and the
 	// database sends no events.
 	resync = 60 * time.Second
@@ -158,7 +161,7 @@ func (r *Reconciler) pass(ctx context.Context, gateway *lucidv1.LucidGateway) er
 	}
 	err := reconcile.Each(
 		r.children,
-		reconcile.Sequence(r.secrets, r.applyNetworkPolicy, r.migrate, r.rollOut),
+		reconcile.Sequence(r.secrets, r.applyNetworkPolicy, r.migrate, r.mailSecret, r.rollOut),
 		r.observe,
 	)(ctx, s)
 	s.report()

@@ -14,13 +14,17 @@ type scope struct {
 	gateway    *lucidv1.LucidGateway
 	conditions reconcile.Conditions
 
-	input resources.Input // set at the start; secrets adds Revision and DatabasePort
+	// input is set at the start; secrets adds Revision and DatabasePort, mailSecret
+	// MailRevision.
+	input resources.Input
+	key   []byte // the platform key; set by secrets
 
 	childrenErr  error // set by children
 	secretErr    error // set by secrets: no database URL or platform key
 	pingErr      error // set by secrets: the database did not answer
 	migrationErr error // set by migrate; nil once this image's Job succeeded
 	migrated     bool  // set by migrate
+	mailErr      error // set by mailSecret: the mail server's credentials are not there
 
 	deployment  *appsv1.Deployment // set by observe; nil when there is none
 	snapshot    *policy.State      // set by observe; nil when it could not be read

@@ -40,18 +40,49 @@ func (r *Reconciler) secrets(ctx context.Context, s *scope) error {
 	}
 	s.input.DatabasePort = ledgers.Port(address)
 	s.input.Revision = revision(key, address)
+	s.key = key
 	if err := r.Ping(ctx, s.gateway); err != nil {
 		s.pingErr = err
 	}
 	return nil
 }
 
-// revision identifies a database URL without giving away anything of it: it is
-// keyed with a secret, so that it can't be guessed at.
-func revision(key []byte, address string) string {
+// revision identifies a secret without giving away anything of it: it is keyed
+// with another one, so that it can't be guessed at.
+func revision(key []byte, secret string) string {
 	mac := hmac.New(sha256.New, key)
-	mac.Write([]byte(address))
+	mac.Write([]byte(secret))
 	return hex.EncodeToString(mac.Sum(nil)[:8])
+}
+
+// mailSecret makes sure of the mail server's credentials. Without them the rollout
+// waits; pods that run keep those they have.
+func (r *Reconciler) mailSecret(ctx context.Context, s *scope) error {
+	mail := s.gateway.Spec.Auth.Mail
+	if mail == nil || mail.CredentialsSecretRef == nil {
+		return nil
+	}
+	s.input.MailRevision, s.mailErr = r.mailRevision(ctx, s, mail.CredentialsSecretRef.Name)
+	return s.mailErr
+}
+
+func (r *Reconciler) mailRevision(ctx context.Context, s *scope, name string) (string, error) {
+	secret := &corev1.Secret{}
+	switch err := r.Client.Get(ctx, client.ObjectKey{Namespace: s.gateway.Namespace, Name: name}, secret); {
+	case apierrors.IsNotFound(err):
+		return "", reconcile.Waiting(pollSecret, lucidv1.ReasonSecretNotFound,
+			"Secret %q does not exist in this namespace; create it with the mail server's credentials under the keys %q and %q",
+			name, resources.MailUsernameKey, resources.MailPasswordKey)
+	case err != nil:
+		return "", fmt.Errorf("reading the mail server's Secret: %w", err)
+	}
+	username, password := secret.Data[resources.MailUsernameKey], secret.Data[resources.MailPasswordKey]
+	if len(username) == 0 || len(password) == 0 {
+		return "", reconcile.Waiting(pollSecret, lucidv1.ReasonSecretInvalid,
+			"Secret %q must hold the mail server's credentials under the keys %q and %q",
+			name, resources.MailUsernameKey, resources.MailPasswordKey)
+	}
+	return revision(s.key, string(username)+"\x00"+string(password)), nil
 }
 
 // platformKey returns the key that seals the wallets of this gateway's database,

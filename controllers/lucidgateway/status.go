@@ -22,12 +22,44 @@ func (s *scope) report() {
 	s.reportAvailable()
 	s.reportSnapshot()
 	s.reportPolicies()
-	s.conditions.Summarise(lucidv1.ConditionReady, lucidv1.ReasonReady, "the gateway serves",
-		lucidv1.ConditionDatabaseReady, lucidv1.ConditionMigrated, lucidv1.ConditionAvailable,
-		lucidv1.ConditionSnapshotProgrammed)
+	s.reportSignIn()
+	s.conditions.Summarise(lucidv1.ConditionReady, lucidv1.ReasonReady, "the gateway serves", s.parts()...)
 	// The spec counts as observed once nothing of it is left to be sent.
-	if s.childrenErr == nil && s.secretErr == nil && s.observedErr == nil && s.migrated {
+	if s.childrenErr == nil && s.secretErr == nil && s.mailErr == nil && s.observedErr == nil && s.migrated {
 		s.gateway.Status.ObservedGeneration = s.gateway.Generation
+	}
+}
+
+// parts are the conditions that a gateway must meet to be Ready. To have no mail
+// server is a choice; to name credentials that are not there is a mistake, and the
+// rollout waits for them.
+func (s *scope) parts() []string {
+	parts := []string{lucidv1.ConditionDatabaseReady, lucidv1.ConditionMigrated}
+	if s.mailErr != nil {
+		parts = append(parts, lucidv1.ConditionSignInReady)
+	}
+	return append(parts, lucidv1.ConditionAvailable, lucidv1.ConditionSnapshotProgrammed)
+}
+
+// reportSignIn tells whether users have a way into the launchpad.
+func (s *scope) reportSignIn() {
+	const condition = lucidv1.ConditionSignInReady
+	launchpad := func(surface lucidv1.Surface) bool { return surface.Name == lucidv1.SurfaceLaunchpad }
+	auth := s.gateway.Spec.Auth
+	switch {
+	case s.mailErr != nil:
+		s.conditions.FromError(condition, s.mailErr, "", "")
+	case !slices.ContainsFunc(resources.EnabledSurfaces(s.gateway), launchpad):
+		s.conditions.Remove(condition)
+	case auth.Mail != nil && auth.Mail.CredentialsSecretRef != nil && s.input.MailRevision == "":
+		s.conditions.Unknown(condition, lucidv1.ReasonWaitingForDatabase, "the mail server's credentials have not been looked for yet")
+	case auth.Mail != nil:
+		s.conditions.True(condition, lucidv1.ReasonMailConfigured, "verification codes are mailed")
+	case auth.Identity == lucidv1.IdentityDevelopment:
+		s.conditions.True(condition, lucidv1.ReasonDevelopment, "verification codes are shown in the answer")
+	default:
+		s.conditions.False(condition, lucidv1.ReasonMailNotConfigured,
+			"nobody can sign in to the launchpad: set spec.auth.mail, by which verification codes are sent")
 	}
 }
 

@@ -2,6 +2,7 @@ package policy
 
 import (
 	lucidv1 "github.com/lucid-blockchain/lucid/api/v1alpha1"
+	"github.com/lucid-blockchain/lucid/internal/mail"
 	"github.com/lucid-blockchain/lucid/internal/snapshot"
 )
 
@@ -33,7 +34,17 @@ func Compile(gateway *lucidv1.LucidGateway, policies []lucidv1.RateLimitPolicy) 
 		doc.TrustedProxies = append(doc.TrustedProxies, string(proxy))
 	}
 	doc.Maintenance = maintenance(gateway)
+	doc.Mail = mailOf(gateway)
 	return doc, claims
+}
+
+// mailOf leaves the credentials out: pods have them by reference to the Secret.
+func mailOf(gateway *lucidv1.LucidGateway) *mail.Settings {
+	spec := gateway.Spec.Auth.Mail
+	if spec == nil {
+		return nil
+	}
+	return &mail.Settings{Host: spec.Host, Port: spec.Port, From: spec.From, TLS: mail.Policy(spec.TLS)}
 }
 
 func maintenance(gateway *lucidv1.LucidGateway) *snapshot.Maintenance {

@@ -12,7 +12,7 @@ import (
 
 func TestEnvFileIsWhatAShellReads(t *testing.T) {
 	layout := node.Layout{State: "/home/o'brien's lucid/.lucid"}
-	state := &node.State{Password: "ABC", Ports: map[string]int{"gateway": 8081, "launchpad": 3001, "docu": 8090, "database": 5433}}
+	state := &node.State{Password: "ABC", Ports: map[string]int{"gateway": 8081, "launchpad": 3001, "docu": 8090, "database": 5433, "mail": 8025}}
 	file := filepath.Join(t.TempDir(), "env")
 	if err := os.WriteFile(file, []byte(render(variables(layout, state))), 0o600); err != nil {
 		t.Fatal(err)
@@ -22,6 +22,7 @@ func TestEnvFileIsWhatAShellReads(t *testing.T) {
 		"LUCID_GATEWAY_URL":   "http://127.0.0.1:8081",
 		"LUCID_LAUNCHPAD_URL": "http://127.0.0.1:3001",
 		"LUCID_DOCU_URL":      "http://127.0.0.1:8090",
+		"LUCID_MAIL_URL":      "http://127.0.0.1:8025",
 		"LUCID_DATABASE_URL":  "postgres://lucid:ABC@127.0.0.1:5433/lucid?sslmode=disable",
 		"LUCID_GATEWAY":       "lucid/lucid",
 		"LUCID_AUDIT_LOG":     "/home/o'brien's lucid/.lucid/node/log/audit.log",

@@ -25,6 +25,7 @@ func variables(layout node.Layout, state *node.State) []variable {
 		{"LUCID_GATEWAY_URL", "http://" + at("gateway")},
 		{"LUCID_LAUNCHPAD_URL", "http://" + at("launchpad")},
 		{"LUCID_DOCU_URL", "http://" + at("docu")},
+		{"LUCID_MAIL_URL", "http://" + at("mail")},
 		{"LUCID_DATABASE_URL", "postgres://lucid:" + state.Password + "@" + at("database") + "/lucid?sslmode=disable"},
 		{"LUCID_GATEWAY", "lucid/lucid"},
 		{"LUCID_AUDIT_LOG", layout.AuditLog()},

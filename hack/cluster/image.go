@@ -35,27 +35,35 @@ func (c *cluster) writeClusterImages(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		catcher, err := c.compile(ctx, "mailcatcher", "./hack/images/mailcatcher")
+		if err != nil {
+			return err
+		}
 		version := images.PostgresVersion()
 		for name, a := range map[string]archive{
-			"pause":    {images.Pause, func() (images.Image, error) { return images.PauseImage(pause), nil }},
-			"coredns":  {images.CoreDNS, func() (images.Image, error) { return images.CoreDNSImage(coredns), nil }},
-			"postgres": {fmt.Sprintf("%s:%d", images.PostgresRepository, version), func() (images.Image, error) { return images.Postgres(version, entry) }},
+			"pause":       {images.Pause, func() (images.Image, error) { return images.PauseImage(pause), nil }},
+			"coredns":     {images.CoreDNS, func() (images.Image, error) { return images.CoreDNSImage(coredns), nil }},
+			"mailcatcher": {images.MailCatcher, func() (images.Image, error) { return images.MailCatcherImage(catcher), nil }},
+			"postgres":    {fmt.Sprintf("%s:%d", images.PostgresRepository, version), func() (images.Image, error) { return images.Postgres(version, entry) }},
 		} {
-			image, err := a.make()
-			if err != nil {
-				return err
-			}
-			built, err := images.Build(image, c.layout.Run())
-			if err != nil {
-				return err
-			}
-			err = writeArchive(built, filepath.Join(c.layout.Images(), name+".tar"), a.reference)
-			if err := errors.Join(err, built.Close()); err != nil {
+			if err := c.writeImage(a, filepath.Join(c.layout.Images(), name+".tar")); err != nil {
 				return err
 			}
 		}
 		return nil
 	})
+}
+
+func (c *cluster) writeImage(a archive, path string) error {
+	image, err := a.make()
+	if err != nil {
+		return err
+	}
+	built, err := images.Build(image, c.layout.Run())
+	if err != nil {
+		return err
+	}
+	return errors.Join(writeArchive(built, path, a.reference), built.Close())
 }
 
 // compile builds a static program of this repository.

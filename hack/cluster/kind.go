@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/lucid-blockchain/lucid/hack/cluster/node"
+	"github.com/lucid-blockchain/lucid/hack/images"
 )
 
 // kindNodeImage is the image of kind's node, as the pinned kind wants it.
@@ -82,6 +83,9 @@ func (c *cluster) startKind(ctx context.Context, state *node.State) error {
 	if err != nil {
 		return err
 	}
+	if err := c.log.Step("loading "+images.MailCatcher, func() error { return c.loadMailCatcher(ctx) }); err != nil {
+		return err
+	}
 	self, err := os.Executable()
 	if err != nil {
 		return fmt.Errorf("finding this program: %w", err)
@@ -127,6 +131,21 @@ func (c *cluster) removeKind(ctx context.Context) error {
 
 func (c *cluster) loadKind(ctx context.Context, archive string) error {
 	return c.kind(ctx, "load", "image-archive", archive, "--name", c.layout.CgroupName())
+}
+
+// loadMailCatcher loads the one image of the cluster's own objects that no
+// registry has.
+func (c *cluster) loadMailCatcher(ctx context.Context) error {
+	program, err := c.compile(ctx, "mailcatcher", "./hack/images/mailcatcher")
+	if err != nil {
+		return err
+	}
+	path := filepath.Join(c.layout.Run(), "mailcatcher.tar")
+	catcher := archive{images.MailCatcher, func() (images.Image, error) { return images.MailCatcherImage(program), nil }}
+	if err := c.writeImage(catcher, path); err != nil {
+		return err
+	}
+	return c.loadKind(ctx, path)
 }
 
 func (c *cluster) kind(ctx context.Context, args ...string) error {

@@ -37,6 +37,7 @@ var services = []service{
 	{"launchpad", "lucid", "lucid-launchpad", 3001},
 	{"docu", "lucid", "lucid-docu", 8090},
 	{"database", "lucid", "postgres", 5432},
+	{"mail", "lucid", "mailcatcher", 8025},
 }
 
 // apiPort is the wanted port of the API server on 127.0.0.1.

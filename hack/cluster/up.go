@@ -87,21 +87,22 @@ func (c *cluster) cleanUp() error {
 func (c *cluster) furnish(ctx context.Context, state *node.State) error {
 	values := objects.Values{
 		CoreDNSImage: images.CoreDNS, DNSService: node.DNSService, Provisioner: volumes.Provisioner,
-		PostgresImage: state.PostgresImage, Password: state.Password,
+		PostgresImage: state.PostgresImage, MailCatcherImage: images.MailCatcher, Password: state.Password,
 	}
 	manifest, err := objects.Node(values)
 	waits := [][]string{
 		{"rollout", "status", "-n", "kube-system", "deployment/coredns", "--timeout=120s"},
 		{"rollout", "status", "-n", "lucid", "statefulset/postgres", "--timeout=180s"},
+		{"rollout", "status", "-n", "lucid", "deployment/mailcatcher", "--timeout=120s"},
 	}
 	if state.Backend == backendKind {
-		manifest, err = objects.Database(values)
+		manifest, err = objects.Servers(values)
 		waits = waits[1:]
 	}
 	if err != nil {
 		return err
 	}
-	return c.log.Step("applying the cluster's own objects and waiting for DNS and the database", func() error {
+	return c.log.Step("applying the cluster's own objects and waiting for DNS, the database and the mail catcher", func() error {
 		if err := c.kubectl(ctx, manifest, "apply", "--server-side", "--force-conflicts", "-f", "-"); err != nil {
 			return err
 		}

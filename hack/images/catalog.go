@@ -10,6 +10,7 @@ const (
 	ProductRepository = "lucid.local/lucid"
 	Pause             = "lucid.local/pause:1"
 	CoreDNS           = "lucid.local/coredns:1"
+	MailCatcher       = "lucid.local/mailcatcher:1"
 	// PostgresRepository is tagged with the major version.
 	PostgresRepository = "lucid.local/postgres"
 )
@@ -29,6 +30,11 @@ func Product(binary string) Image {
 // CoreDNSImage is the cluster's name server.
 func CoreDNSImage(binary string) Image {
 	return static("/coredns", binary)
+}
+
+// MailCatcherImage is the mail server of the local platform.
+func MailCatcherImage(binary string) Image {
+	return static("/mailcatcher", binary)
 }
 
 // PauseImage holds a pod's namespaces. It runs nothing else, so it has no

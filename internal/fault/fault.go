@@ -21,6 +21,7 @@ const (
 	NotFound        Kind = "NotFound"        // no such thing, or not for this caller
 	Conflict        Kind = "Conflict"        // taken, or changed meanwhile
 	Unprocessable   Kind = "Unprocessable"   // well formed, against a business rule
+	Exhausted       Kind = "Exhausted"       // too often; RetryAfter says when it may be tried again
 	Unavailable     Kind = "Unavailable"     // a dependency is down; try again
 )
 

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/lucid-blockchain/lucid/internal/mail"
 	"github.com/lucid-blockchain/lucid/internal/ratelimit"
 )
 
@@ -60,6 +61,9 @@ type Snapshot struct {
 	Maintenance    *Maintenance `json:"maintenance"`
 	CNPYUSDRate    string       `json:"cnpyUSDRate"` // exact decimal, more than 0
 	TrustedProxies []string     `json:"trustedProxies"`
+	// Mail is nil where none can be sent. It is left out then, so that pods which
+	// are older than the field go on reading the document.
+	Mail *mail.Settings `json:"mail,omitempty"`
 	// RateLimits holds the tiers of each surface in order. A surface that is not
 	// named has ratelimit.DefaultTiers; one with an empty list has no limits.
 	RateLimits map[string][]ratelimit.Tier `json:"rateLimits"`

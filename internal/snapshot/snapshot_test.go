@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/lucid-blockchain/lucid/internal/fault"
+	"github.com/lucid-blockchain/lucid/internal/mail"
 	"github.com/lucid-blockchain/lucid/internal/ratelimit"
 )
 
@@ -19,6 +20,7 @@ func valid() *Snapshot {
 		Surfaces:       []Surface{{Name: "gateway", Host: "api.example.org"}, {Name: "launchpad"}},
 		TrustedProxies: []string{"10.0.0.0/8", "fd00::/8"},
 		Maintenance:    &Maintenance{Mode: MaintenanceOn, RetryAfterSeconds: 30},
+		Mail:           &mail.Settings{Host: "smtp.example.org", Port: 587, From: "no-reply@example.org", TLS: mail.StartTLS},
 		RateLimits:     map[string][]ratelimit.Tier{"gateway": ratelimit.DefaultTiers("gateway"), "launchpad": {}},
 	}
 }
@@ -46,6 +48,7 @@ func TestHash(t *testing.T) {
 		"Generation":  {"The generation is not content.", func(s *Snapshot) { s.Generation++ }, true},
 		"Rate":        {"Every field is.", func(s *Snapshot) { s.CNPYUSDRate = "1.01" }, false},
 		"Tier":        {"So are the limits.", func(s *Snapshot) { s.RateLimits["gateway"][0].Burst++ }, false},
+		"Mail":        {"So is the mail server.", func(s *Snapshot) { s.Mail.Port++ }, false},
 		"Maintenance": {"And maintenance.", func(s *Snapshot) { s.Maintenance = nil }, false},
 	}
 	for name, tc := range cases {
@@ -94,12 +97,20 @@ func TestParseFillsIn(t *testing.T) {
 	assert.Equal(t, int64(0), s.Generation)
 }
 
+// A pod that is older than the field refuses a document that names it.
+func TestMailIsLeftOutWhereThereIsNone(t *testing.T) {
+	s := valid()
+	s.Mail = nil
+	assert.NotContains(t, string(encode(t, s)), "mail")
+}
+
 func TestValidateReportsEverything(t *testing.T) {
 	s := &Snapshot{
 		Generation: -1, Gateway: "none", Identity: "Trusting", CNPYUSDRate: "0.0",
 		Surfaces:       []Surface{{Name: "docu"}, {Name: "docu"}, {Name: "shop"}},
 		TrustedProxies: []string{"10.0.0.0/8", "localhost"},
 		Maintenance:    &Maintenance{Mode: "Perhaps", RetryAfterSeconds: -1},
+		Mail:           &mail.Settings{Host: "smtp.example.org", Port: 587, From: "nobody", TLS: "SSL"},
 		RateLimits: map[string][]ratelimit.Tier{
 			"shop": {}, "docu": {{Name: "a", Requests: 0, Window: ratelimit.Duration(time.Second)}},
 		},
@@ -112,7 +123,7 @@ func TestValidateReportsEverything(t *testing.T) {
 	}
 	assert.Equal(t, []string{
 		"generation", "gateway", "identity", "cnpyUSDRate", "surfaces[1].name", "surfaces[2].name",
-		"maintenance.mode", "maintenance.retryAfterSeconds", "trustedProxies[1]",
+		"maintenance.mode", "maintenance.retryAfterSeconds", "trustedProxies[1]", "mail.from", "mail.tls",
 		"rateLimits.docu[0].requests", "rateLimits.shop",
 	}, names, "Every wrong field is reported at once, in a stable order.")
 }

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/lucid-blockchain/lucid/internal/fault"
+	"github.com/lucid-blockchain/lucid/internal/mail"
 	"github.com/lucid-blockchain/lucid/internal/ratelimit"
 )
 
@@ -33,6 +34,7 @@ func (s *Snapshot) Validate() error {
 	c.surfaces(s.Surfaces)
 	c.maintenance(s.Maintenance)
 	c.proxies(s.TrustedProxies)
+	c.mail(s.Mail)
 	c.rateLimits(s.RateLimits)
 	if len(c.fields) == 0 {
 		return nil
@@ -75,6 +77,20 @@ func (c *checker) proxies(list []string) {
 	}
 }
 
+func (c *checker) mail(settings *mail.Settings) {
+	if settings == nil {
+		return
+	}
+	c.join(settings.Validate("mail"))
+}
+
+// join adds what another package found wrong.
+func (c *checker) join(err error) {
+	if found, isFault := fault.As(err); isFault {
+		c.fields = append(c.fields, found.Fields...)
+	}
+}
+
 func (c *checker) rateLimits(limits map[string][]ratelimit.Tier) {
 	names := make([]string, 0, len(limits))
 	for name := range limits {
@@ -84,8 +100,6 @@ func (c *checker) rateLimits(limits map[string][]ratelimit.Tier) {
 	for _, name := range names {
 		at := "rateLimits." + name
 		c.require(slices.Contains(surfaces, name), at, name, "enum", "must be gateway, launchpad or docu")
-		if found, isFault := fault.As(ratelimit.Validate(at, limits[name])); isFault {
-			c.fields = append(c.fields, found.Fields...)
-		}
+		c.join(ratelimit.Validate(at, limits[name]))
 	}
 }

@@ -20,3 +20,16 @@ func Printable(s string, multiline bool) bool {
 	}
 	return true
 }
+
+// Alphanumeric reports whether a text consists of ASCII letters and digits; an
+// empty one does.
+func Alphanumeric(s string) bool {
+	for i := range len(s) {
+		letter := s[i]|0x20 >= 'a' && s[i]|0x20 <= 'z'
+		digit := s[i] >= '0' && s[i] <= '9'
+		if !letter && !digit {
+			return false
+		}
+	}
+	return true
+}

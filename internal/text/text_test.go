@@ -27,3 +27,14 @@ func TestPrintable(t *testing.T) {
 		}
 	}
 }
+
+func TestAlphanumeric(t *testing.T) {
+	for s, want := range map[string]bool{
+		"": true, "johnDoe42": true, "azAZ09": true, "john doe": false, "john_doe": false, "@john": false,
+		"[]": false, "jöhn": false, "`{": false, "９": false,
+	} {
+		if got := text.Alphanumeric(s); got != want {
+			t.Errorf("%q: %v, want %v", s, got, want)
+		}
+	}
+}

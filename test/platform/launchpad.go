@@ -12,11 +12,13 @@ import (
 	"github.com/google/uuid"
 )
 
-// User is one person of the launchpad surface in development mode.
+// User is one person of the launchpad surface: by their word in development
+// mode, by their session where they have a token, else a stranger.
 type User struct {
-	ID   uuid.UUID
-	base string
-	http *http.Client
+	ID    uuid.UUID
+	Token string
+	base  string
+	http  *http.Client
 }
 
 // transport keeps enough connections open that 50 users need not reconnect.
@@ -77,7 +79,12 @@ func (u *User) Do(ctx context.Context, method, path string, body any, header ...
 	if err != nil {
 		return nil, err
 	}
-	request.Header.Set("X-User-ID", u.ID.String())
+	switch {
+	case u.Token != "":
+		request.Header.Set("Authorization", "Bearer "+u.Token)
+	case u.ID != uuid.Nil:
+		request.Header.Set("X-User-ID", u.ID.String())
+	}
 	if body != nil {
 		request.Header.Set("Content-Type", "application/json")
 	}

@@ -32,6 +32,7 @@ type Platform struct {
 	GatewayURL    string
 	LaunchpadURL  string
 	DocuURL       string
+	MailURL       string // of the mail catcher; empty when there is none
 	AuditLog      string // path of the API server's audit log; empty when there is none
 }
 
@@ -51,6 +52,7 @@ func Open() (*Platform, error) {
 		GatewayURL:   env("LUCID_GATEWAY_URL"),
 		LaunchpadURL: env("LUCID_LAUNCHPAD_URL"),
 		DocuURL:      env("LUCID_DOCU_URL"),
+		MailURL:      os.Getenv("LUCID_MAIL_URL"),
 		AuditLog:     os.Getenv("LUCID_AUDIT_LOG"),
 	}
 	if len(missing) > 0 {

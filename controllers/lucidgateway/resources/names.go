@@ -44,6 +44,12 @@ const (
 // key, 32 random bytes in base64.
 const KeystoreKey = "key"
 
+// The keys of a mail server's Secret, as in the type kubernetes.io/basic-auth.
+const (
+	MailUsernameKey = "username"
+	MailPasswordKey = "password"
+)
+
 // SurfacePort returns the port of a surface; zero for an unknown name.
 func SurfacePort(surface string) int32 {
 	switch surface {
@@ -91,6 +97,9 @@ type Input struct {
 	// Revision changes with whatever a running pod can't pick up by itself: the
 	// database URL and the platform key. It reveals neither.
 	Revision string
+	// MailRevision does so for the credentials of the mail server; empty where
+	// there are none.
+	MailRevision string
 	// APIServerPort and DatabasePort are opened for the pods' egress.
 	APIServerPort int32
 	DatabasePort  int32

@@ -106,8 +106,8 @@ func PodDisruptionBudget(in Input) *policyv1.PodDisruptionBudget {
 }
 
 // NetworkPolicy lets the surfaces be reached from anywhere, the internal port
-// from pods only, and the pods reach names, the API server, the database and
-// live chains.
+// from pods only, and the pods reach names, the API server, the database, the
+// mail server and live chains.
 func NetworkPolicy(in Input) *networkingv1.NetworkPolicy {
 	var surfaces []networkingv1.NetworkPolicyPort
 	for _, surface := range EnabledSurfaces(in.Gateway) {
@@ -134,7 +134,7 @@ func NetworkPolicy(in Input) *networkingv1.NetworkPolicy {
 
 func egress(in Input) []networkingv1.NetworkPolicyEgressRule {
 	ports := []int32{portHTTPS, portAPI, portChainRPC}
-	for _, port := range []int32{in.APIServerPort, in.DatabasePort} {
+	for _, port := range []int32{in.APIServerPort, in.DatabasePort, mailPort(in.Gateway)} {
 		if port != 0 {
 			ports = append(ports, port)
 		}
@@ -148,6 +148,14 @@ func egress(in Input) []networkingv1.NetworkPolicyEgressRule {
 		{Ports: []networkingv1.NetworkPolicyPort{policyPort(corev1.ProtocolUDP, portDNS), tcp(portDNS)}},
 		{Ports: out},
 	}
+}
+
+// mailPort is zero where no mail is sent.
+func mailPort(gateway *lucidv1.LucidGateway) int32 {
+	if mail := gateway.Spec.Auth.Mail; mail != nil {
+		return mail.Port
+	}
+	return 0
 }
 
 func tcp(port int32) networkingv1.NetworkPolicyPort { return policyPort(corev1.ProtocolTCP, port) }

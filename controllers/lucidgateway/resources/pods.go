@@ -15,9 +15,12 @@ import (
 	"github.com/lucid-blockchain/lucid/controllers/ledgers"
 )
 
-// RevisionAnnotation on the pod template makes a changed database URL roll the
-// pods, which read it once at their start.
-const RevisionAnnotation = "lucid-blockchain.org/revision"
+// The annotations on the pod template make a changed database URL and changed
+// credentials of the mail server roll the pods, which read them at their start.
+const (
+	RevisionAnnotation     = "lucid-blockchain.org/revision"
+	MailRevisionAnnotation = "lucid-blockchain.org/mail-revision"
+)
 
 const (
 	runAsUser = 65532 // the image's USER
@@ -52,12 +55,20 @@ func Deployment(in Input) *appsv1.Deployment {
 			Template: corev1.PodTemplateSpec{
 				ObjectMeta: metav1.ObjectMeta{
 					Labels:      Labels(gateway.Name, ComponentAPI),
-					Annotations: map[string]string{RevisionAnnotation: in.Revision},
+					Annotations: revisions(in),
 				},
 				Spec: apiPod(in),
 			},
 		},
 	}
+}
+
+func revisions(in Input) map[string]string {
+	annotations := map[string]string{RevisionAnnotation: in.Revision}
+	if in.MailRevision != "" {
+		annotations[MailRevisionAnnotation] = in.MailRevision
+	}
+	return annotations
 }
 
 func apiPod(in Input) corev1.PodSpec {
@@ -121,13 +132,25 @@ func MigrationJob(in Input) *batchv1.Job {
 }
 
 func apiEnv(gateway *lucidv1.LucidGateway) []corev1.EnvVar {
-	return []corev1.EnvVar{
+	env := []corev1.EnvVar{
 		databaseEnv(gateway),
 		secretEnv("LUCID_KEYSTORE_KEY", KeystoreName(gateway.Name), KeystoreKey),
 		{Name: "LUCID_GATEWAY", Value: gateway.Name},
 		fieldEnv("POD_NAME", "metadata.name"),
 		fieldEnv("POD_NAMESPACE", "metadata.namespace"),
 		fieldEnv("POD_UID", "metadata.uid"),
+	}
+	return append(env, mailEnv(gateway)...)
+}
+
+func mailEnv(gateway *lucidv1.LucidGateway) []corev1.EnvVar {
+	mail := gateway.Spec.Auth.Mail
+	if mail == nil || mail.CredentialsSecretRef == nil {
+		return nil
+	}
+	return []corev1.EnvVar{
+		secretEnv("LUCID_MAIL_USERNAME", mail.CredentialsSecretRef.Name, MailUsernameKey),
+		secretEnv("LUCID_MAIL_PASSWORD", mail.CredentialsSecretRef.Name, MailPasswordKey),
 	}
 }
 

@@ -77,10 +77,20 @@ func TestGolden(t *testing.T) {
 				Requests: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("1")},
 			}
 		}},
+		"mailed": {reason: "A mail server opens its port, and its credentials come by reference.", change: func(gw *lucidv1.LucidGateway) {
+			gw.Spec.Auth.Mail = &lucidv1.Mail{
+				Host: "smtp.example.org", Port: 2525, From: "no-reply@example.org", TLS: lucidv1.MailStartTLS,
+				CredentialsSecretRef: &lucidv1.LocalObjectReference{Name: "mail"},
+			}
+		}},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
-			got := everything(t, input(tc.change))
+			in := input(tc.change)
+			if in.Gateway.Spec.Auth.Mail != nil {
+				in.MailRevision = "89abcdef01234567"
+			}
+			got := everything(t, in)
 			path := filepath.Join("testdata", name+".yaml")
 			if *update {
 				require.NoError(t, os.WriteFile(path, got, 0o600))

@@ -1,5 +1,5 @@
 // Package objects holds what every local cluster is given before the platform:
-// a name server, a storage class and a database.
+// a name server, a storage class, a database and a mail catcher.
 package objects
 
 import (
@@ -18,21 +18,26 @@ var storage string
 //go:embed postgres.yaml
 var postgres string
 
+//go:embed mailcatcher.yaml
+var mailcatcher string
+
 // Values fill the manifests.
 type Values struct {
-	CoreDNSImage  string
-	DNSService    string
-	Provisioner   string
-	PostgresImage string
+	CoreDNSImage     string
+	DNSService       string
+	Provisioner      string
+	PostgresImage    string
+	MailCatcherImage string
 	// Password is the database's; it must need no escaping in a URL.
 	Password string
 }
 
 // Node renders what the single-node cluster lacks of its own.
-func Node(v Values) (string, error) { return render(v, coredns, storage, postgres) }
+func Node(v Values) (string, error) { return render(v, coredns, storage, postgres, mailcatcher) }
 
-// Database renders the database alone, for clusters that have the rest.
-func Database(v Values) (string, error) { return render(v, postgres) }
+// Servers renders the database and the mail catcher, for clusters that have the
+// rest.
+func Servers(v Values) (string, error) { return render(v, postgres, mailcatcher) }
 
 func render(v Values, sources ...string) (string, error) {
 	var out strings.Builder

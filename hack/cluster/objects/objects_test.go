@@ -8,10 +8,10 @@ import (
 )
 
 func TestManifestsAreWellFormed(t *testing.T) {
-	v := Values{CoreDNSImage: "coredns:1", DNSService: "10.96.0.10", Provisioner: "example.org/x", PostgresImage: "postgres:15", Password: "ABC"}
+	v := Values{CoreDNSImage: "coredns:1", DNSService: "10.96.0.10", Provisioner: "example.org/x", PostgresImage: "postgres:15", MailCatcherImage: "mailcatcher:1", Password: "ABC"}
 	for reason, make := range map[string]func(Values) (string, error){
-		"the node gets a name server, a storage class and a database": Node,
-		"other clusters get the database":                             Database,
+		"the node gets a name server, a storage class, a database and a mail catcher": Node,
+		"other clusters get the database and the mail catcher":                        Servers,
 	} {
 		manifest, err := make(v)
 		if err != nil {
@@ -27,7 +27,7 @@ func TestManifestsAreWellFormed(t *testing.T) {
 				kinds[kind]++
 			}
 		}
-		if kinds["StatefulSet"] != 1 || kinds["Secret"] != 1 {
+		if kinds["StatefulSet"] != 1 || kinds["Secret"] != 1 || !strings.Contains(manifest, "image: mailcatcher:1") {
 			t.Errorf("%s: got %v", reason, kinds)
 		}
 		if !strings.Contains(manifest, "postgres://lucid:ABC@postgres.lucid.svc.cluster.local:5432/lucid") {

@@ -69,6 +69,14 @@ type ChainTemplate struct {
 	UpdatedAt           time.Time
 }
 
+type EmailCode struct {
+	Email     string
+	CodeHash  []byte
+	Attempts  int32
+	SentAt    []time.Time
+	ExpiresAt time.Time
+}
+
 type Graduation struct {
 	ChainID        uuid.UUID
 	PoolID         uuid.UUID
@@ -110,6 +118,16 @@ type Pool struct {
 	CreatedAt       time.Time
 	UpdatedAt       time.Time
 	TermsVersion    int64
+}
+
+type Session struct {
+	ID         uuid.UUID
+	UserID     uuid.UUID
+	TokenHash  []byte
+	UserAgent  string
+	CreatedAt  time.Time
+	LastUsedAt time.Time
+	ExpiresAt  time.Time
 }
 
 type Trade struct {
