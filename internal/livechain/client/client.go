@@ -58,6 +58,7 @@ type Status struct {
 	Height      int64  // of the last block; 0 before the first
 	AppHash     string // after the last block that is executed, lower-case hex
 	CatchingUp  bool   // the node still fetches blocks that others have
+	AppVersion  uint64 // the rules that the application follows
 	Time        time.Time
 }
 
@@ -75,7 +76,8 @@ func (c *Client) Status(ctx context.Context) (Status, error) {
 	}
 	return Status{
 		ChainID: info.ChainID, GenesisHash: info.GenesisHash, AppHash: info.AppHash,
-		Height: seen.SyncInfo.LatestBlockHeight, CatchingUp: seen.SyncInfo.CatchingUp, Time: seen.SyncInfo.LatestBlockTime,
+		Height: seen.SyncInfo.LatestBlockHeight, CatchingUp: seen.SyncInfo.CatchingUp,
+		AppVersion: info.AppVersion, Time: seen.SyncInfo.LatestBlockTime,
 	}, nil
 }
 

@@ -50,7 +50,9 @@ func NewCommand() *cobra.Command {
 	flags.StringVar(&config.RPCAddress, "rpc-address", "0.0.0.0:26657", "host:port of CometBFT's RPC")
 	flags.StringVar(&config.P2PAddress, "p2p-address", "0.0.0.0:26656", "host:port for the other nodes")
 	flags.StringVar(&config.MetricsAddress, "metrics-address", "0.0.0.0:26660", "host:port of Prometheus metrics at /metrics; empty for none")
-	flags.StringSliceVar(&config.Peers, "peers", nil, "the other nodes, each as id@host:port")
+	flags.StringVar(&config.ReadyAddress, "ready-address", "0.0.0.0:26661", "host:port of GET /ready, which fails while the node is behind its peers; empty for none")
+	flags.StringSliceVar(&config.Peers, "peers", nil, "the chain's nodes, each as id@host:port; names are looked up for every attempt")
+	flags.StringVar(&config.PeersFile, "peers-file", "", "file of more peers, one a line; it is read again all the time")
 	flags.StringVar(&format, "log-format", string(telemetry.LogJSON), "json or text")
 	flags.IntVar(&verbosity, "verbosity", 0, "1 adds what each block does, 2 adds all of consensus")
 	return cmd

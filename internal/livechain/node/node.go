@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	dbm "github.com/cometbft/cometbft-db"
@@ -49,7 +48,9 @@ type Config struct {
 	RPCAddress     string   // host:port
 	P2PAddress     string   // host:port
 	MetricsAddress string   // host:port of Prometheus metrics; empty means none
-	Peers          []string // the other nodes, each as id@host:port
+	ReadyAddress   string   // host:port of GET /ready; empty means none
+	Peers          []string // the chain's nodes, each as id@host:port; itself is left out
+	PeersFile      string   // more of them, one a line, read again all the time; may be empty
 	Logger         logr.Logger
 }
 
@@ -57,6 +58,13 @@ type Config struct {
 // consensus, stores. Started again on the same home it goes on from the last
 // height. It returns an error when the node can't start or stops by itself.
 func RunNode(ctx context.Context, config Config) (err error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	for _, peer := range config.Peers {
+		if _, err := checkPeer(peer); err != nil {
+			return err
+		}
+	}
 	document, hash, err := readGenesis(config.GenesisFile)
 	if err != nil {
 		return err
@@ -75,6 +83,9 @@ func RunNode(ctx context.Context, config Config) (err error) {
 	if err != nil {
 		return err
 	}
+	if err := connect(ctx, config, node); err != nil {
+		return errors.Join(err, stop(node))
+	}
 	config.Logger.Info("The node runs", "chain", document.ChainID, "genesisHash", hash)
 	select {
 	case <-ctx.Done():
@@ -83,6 +94,22 @@ func RunNode(ctx context.Context, config Config) (err error) {
 		err = errors.New("the node stopped by itself, its log says why")
 	}
 	return errors.Join(err, stop(node))
+}
+
+// connect has the node find its peers and tell whether it is ready, until ctx ends.
+func connect(ctx context.Context, config Config, node *cmtnode.Node) error {
+	peers := &dialer{
+		self: node.NodeInfo().ID(), fixed: config.Peers, file: config.PeersFile,
+		via: node.Switch(), log: config.Logger,
+	}
+	if config.ReadyAddress != "" {
+		err := serveReady(ctx, config.ReadyAddress, func() string { return unready(node, len(peers.others())) })
+		if err != nil {
+			return err
+		}
+	}
+	go peers.run(ctx)
+	return nil
 }
 
 func readGenesis(file string) (*types.GenesisDoc, string, error) {
@@ -148,7 +175,9 @@ func (c Config) comet() *cmtconfig.Config {
 	settings := cmtconfig.DefaultConfig().SetRoot(c.Home)
 	settings.RPC.ListenAddress = "tcp://" + c.RPCAddress
 	settings.P2P.ListenAddress = "tcp://" + c.P2PAddress
-	settings.P2P.PersistentPeers = strings.Join(c.Peers, ",")
+	// The dialer finds the peers; learning of more from them would keep addresses
+	// that pods have left.
+	settings.P2P.PexReactor = false
 	// The nodes of one cluster have private addresses and may share one.
 	settings.P2P.AddrBookStrict = false
 	settings.P2P.AllowDuplicateIP = true

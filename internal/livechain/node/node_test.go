@@ -46,14 +46,14 @@ func freeAddress(t *testing.T) string {
 	return listener.Addr().String()
 }
 
-func document(t *testing.T, chainID string, validator ed25519.PublicKey) (doc []byte, hash string) {
+func document(t *testing.T, chainID string, validators ...genesis.Validator) (doc []byte, hash string) {
 	t.Helper()
 	doc, hash, err := genesis.BuildGenesis(genesis.Input{
 		ChainID: chainID, GenesisTime: time.Now(), CNPYRaised: 40_000 * million, CNPYReserve: 50_000 * million,
 		TokenReserve: 160_000_000 * million, InitialSupply: 800_000_000 * million, TotalSupply: 1_000_000_000 * million,
 		Holders:  []genesis.Holder{{Address: holderAddress(), Amount: 640_000_000 * million}},
 		Treasury: livechain.Address{9}, FeeBasisPoints: 100,
-		Validators: []genesis.Validator{{Name: "validator-0", PublicKey: validator, Power: 10}},
+		Validators: validators,
 	})
 	require.NoError(t, err)
 	return doc, hash
@@ -66,7 +66,7 @@ func newConfig(t *testing.T) (config node.Config, hash string) {
 	require.NoError(t, err)
 	public, err := node.ValidatorPublicKey(validatorKey)
 	require.NoError(t, err)
-	doc, hash := document(t, chainID, public)
+	doc, hash := document(t, chainID, genesis.Validator{Name: "validator-0", PublicKey: public, Power: 10})
 	return node.Config{
 		Home: filepath.Join(dir, "home"), GenesisFile: file(t, dir, "genesis.json", doc),
 		NodeKeyFile: file(t, dir, "node_key.json", nodeKey), ValidatorKeyFile: file(t, dir, "validator.json", validatorKey),
@@ -181,7 +181,7 @@ func TestNode(t *testing.T) {
 	second.awaitBalance(recipient, 15)
 	second.finish()
 
-	doc, _ := document(t, "aurora-2", holder.Public().(ed25519.PublicKey))
+	doc, _ := document(t, "aurora-2", genesis.Validator{PublicKey: holder.Public().(ed25519.PublicKey), Power: 10})
 	config.GenesisFile = file(t, t.TempDir(), "genesis.json", doc)
 	require.ErrorContains(t, node.RunNode(context.Background(), config), "belongs to the genesis")
 }
