@@ -118,6 +118,9 @@ func (network) ValidatorPublicKey(validatorKey []byte) (ed25519.PublicKey, error
 	return node.ValidatorPublicKey(validatorKey)
 }
 
+// NodeID implements chain.Network.
+func (network) NodeID(nodeKey []byte) (string, error) { return node.NodeID(nodeKey) }
+
 // Observe implements chain.Network.
 func (network) Observe(ctx context.Context, rpcURL string) (chain.Observation, error) {
 	asked, err := livechain.New(rpcURL)
@@ -128,5 +131,12 @@ func (network) Observe(ctx context.Context, rpcURL string) (chain.Observation, e
 	if err != nil {
 		return chain.Observation{}, err
 	}
-	return chain.Observation{Height: status.Height, ChainID: status.ChainID, GenesisHash: status.GenesisHash}, nil
+	signing, err := asked.Signing(ctx, status.Height)
+	if err != nil {
+		return chain.Observation{}, err
+	}
+	return chain.Observation{
+		Height: status.Height, Time: status.Time, ChainID: status.ChainID, GenesisHash: status.GenesisHash,
+		AppVersion: int64(status.AppVersion), Signing: signing, CatchingUp: status.CatchingUp,
+	}, nil
 }

@@ -34,5 +34,5 @@ func TestSamplesAreAccepted(t *testing.T) {
 		assert.NoError(t, strict.Create(t.Context(), object, client.DryRunAll), file)
 		accepted++
 	}
-	assert.GreaterOrEqual(t, accepted, 4, "a gateway, a policy and two chains")
+	assert.GreaterOrEqual(t, accepted, 5, "a gateway, a policy and three chains")
 }

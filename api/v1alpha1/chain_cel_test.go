@@ -53,9 +53,9 @@ func TestChainDefaults(t *testing.T) {
 	s := chain.Spec
 	got := fmt.Sprint(s.Curve.Type, s.Curve.InitialCNPYReserve, s.Curve.Slope, *s.Curve.FeeBasisPoints, s.Graduation.ThresholdCNPY,
 		s.Launch.Mode, s.Launch.CreationFeeCNPY, s.Launch.CreatorInitialPurchaseCNPY, s.Network.Consensus,
-		s.Network.ValidatorMinStake, s.Network.Storage.Size.String(), s.DeletionPolicy)
+		s.Network.ValidatorMinStake, s.Network.Storage.Size.String(), s.Network.Validators, s.Network.State, s.DeletionPolicy)
 	want := fmt.Sprint(lucidv1.CurveConstantProduct, "10000", "0.00000001", 100, "50000",
-		lucidv1.LaunchManual, "100", "0", "nestbft", "1000", "1Gi", lucidv1.DeletionDelete)
+		lucidv1.LaunchManual, "100", "0", "nestbft", "1000", "1Gi", 1, lucidv1.NetworkRunning, lucidv1.DeletionDelete)
 	if got != want {
 		t.Errorf("defaults:\n got %s\nwant %s (the seed's)", got, want)
 	}
@@ -149,6 +149,11 @@ func TestChainRules(t *testing.T) {
 		{"a line break in a label", func(c *lucidv1.Chain) { c.Spec.Network.Consensus = "a\nb" }, "consensus must not"},
 		{"the least stake", func(c *lucidv1.Chain) { c.Spec.Network.ValidatorMinStake = "100" }, ""},
 		{"less", func(c *lucidv1.Chain) { c.Spec.Network.ValidatorMinStake = "99.999999" }, "validatorMinStake must be"},
+		{"as many validators as a chain may have", func(c *lucidv1.Chain) { c.Spec.Network.Validators = 16 }, ""},
+		{"one more", func(c *lucidv1.Chain) { c.Spec.Network.Validators = 17 }, "less than or equal to 16"},
+		{"nobody makes blocks", func(c *lucidv1.Chain) { c.Spec.Network.Validators = -1 }, "greater than or equal to 1"},
+		{"a chain that is not to run yet", func(c *lucidv1.Chain) { c.Spec.Network.State = lucidv1.NetworkHalted }, ""},
+		{"no such state", func(c *lucidv1.Chain) { c.Spec.Network.State = "Sleeping" }, "supported values"},
 		{"a small volume", func(c *lucidv1.Chain) { c.Spec.Network.Storage.Size = resource.MustParse("64Mi") }, ""},
 		{"too small to start", func(c *lucidv1.Chain) { c.Spec.Network.Storage.Size = resource.MustParse("63Mi") }, "size must be from"},
 		{"the ledger may stay", func(c *lucidv1.Chain) { c.Spec.DeletionPolicy = lucidv1.DeletionRetain }, ""},
@@ -188,6 +193,9 @@ func TestChainTransitions(t *testing.T) {
 		{"nor its supply", nil, lucidv1.ChainStatus{Status: lucidv1.ChainGraduated}, func(c *lucidv1.Chain) { c.Spec.Token.TotalSupply = "2000000" }, "immutable once the chain has launched"},
 		{"a volume can be chosen until it is made", nil, lucidv1.ChainStatus{Status: lucidv1.ChainVirtualActive}, func(c *lucidv1.Chain) { c.Spec.Network.Storage.Size = resource.MustParse("2Gi") }, ""},
 		{"not afterwards", nil, lucidv1.ChainStatus{Status: lucidv1.ChainVirtualActive, Network: network}, func(c *lucidv1.Chain) { c.Spec.Network.Storage.Size = resource.MustParse("2Gi") }, "storage is immutable once the network has started"},
+		{"validators can be chosen until the genesis names them", nil, lucidv1.ChainStatus{Status: lucidv1.ChainVirtualActive}, func(c *lucidv1.Chain) { c.Spec.Network.Validators = 4 }, ""},
+		{"not afterwards", nil, lucidv1.ChainStatus{Status: lucidv1.ChainGraduated, Network: network}, func(c *lucidv1.Chain) { c.Spec.Network.Validators = 4 }, "its genesis names them"},
+		{"a live chain may be halted", nil, lucidv1.ChainStatus{Status: lucidv1.ChainGraduated, Network: network}, func(c *lucidv1.Chain) { c.Spec.Network.State = lucidv1.NetworkHalted }, ""},
 		{"the policy of deletion may always change", nil, lucidv1.ChainStatus{Status: lucidv1.ChainGraduated, Network: network}, func(c *lucidv1.Chain) { c.Spec.DeletionPolicy = lucidv1.DeletionRetain }, ""},
 	}
 	for i, tc := range cases {

@@ -149,8 +149,34 @@ type Storage struct {
 	ClassName string `json:"className,omitempty"`
 }
 
+// NetworkState says whether a live chain is to run.
+// +kubebuilder:validation:Enum=Running;Halted
+type NetworkState string
+
+// The states of a live chain.
+const (
+	NetworkRunning NetworkState = "Running"
+	// NetworkHalted stops all nodes; their volumes, keys and genesis stay.
+	NetworkHalted NetworkState = "Halted"
+)
+
 // Network is the live chain after graduation.
 type Network struct {
+	// validators is how many nodes make the chain's blocks, each with the same
+	// power at birth. Blocks go on while more than two thirds of them work: four
+	// bear the loss of one. It can't be changed once the network has started.
+	// +optional
+	// +default=1
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=16
+	Validators int32 `json:"validators,omitempty"`
+
+	// state Halted stops all nodes of the live chain, and Running starts them
+	// again where they were.
+	// +optional
+	// +default="Running"
+	State NetworkState `json:"state,omitempty"`
+
 	// consensus is the label of the validator-set policy, such as nestbft,
 	// tendermint or PoOT; the engine is CometBFT.
 	// +optional
@@ -160,7 +186,7 @@ type Network struct {
 	// +kubebuilder:validation:XValidation:rule="!self.matches('[\\\\x00-\\\\x1f\\\\x7f]')",message="consensus must not contain control characters"
 	Consensus string `json:"consensus,omitempty"`
 
-	// resources of the node's pod.
+	// resources of each node's pod.
 	// +optional
 	Resources *corev1.ResourceRequirements `json:"resources,omitempty"`
 
@@ -305,6 +331,25 @@ type PoolStatus struct {
 	PriceCNPY string `json:"priceCNPY,omitempty"`
 }
 
+// ValidatorsStatus counts the validators of a live chain.
+type ValidatorsStatus struct {
+	// wanted is how many there are to be.
+	// +optional
+	Wanted int32 `json:"wanted"`
+
+	// ready is how many nodes run, have peers and are not behind.
+	// +optional
+	Ready int32 `json:"ready"`
+
+	// signing is how many signed the last block; more than two thirds must.
+	// +optional
+	Signing int32 `json:"signing"`
+
+	// catchingUp is how many nodes fetch blocks that the others have.
+	// +optional
+	CatchingUp int32 `json:"catchingUp"`
+}
+
 // NetworkStatus is what was observed of the live chain.
 type NetworkStatus struct {
 	// chainID of the live chain.
@@ -317,10 +362,26 @@ type NetworkStatus struct {
 	// +kubebuilder:validation:MaxLength=128
 	GenesisHash string `json:"genesisHash,omitempty"`
 
-	// rpcEndpoint is where the node answers inside the cluster.
+	// rpcEndpoint is where the chain answers inside the cluster, whichever of its
+	// nodes are ready.
 	// +optional
 	// +kubebuilder:validation:MaxLength=512
 	RPCEndpoint string `json:"rpcEndpoint,omitempty"`
+
+	// nodeEndpoints is where each node answers inside the cluster.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=16
+	// +kubebuilder:validation:items:MaxLength=512
+	NodeEndpoints []string `json:"nodeEndpoints,omitempty"`
+
+	// validators counts those who make the blocks.
+	// +optional
+	Validators *ValidatorsStatus `json:"validators,omitempty"`
+
+	// appVersion is the rules that the chain's application follows.
+	// +optional
+	AppVersion int64 `json:"appVersion,omitempty"`
 
 	// height of the last block that was seen, written at most every 30 seconds.
 	// +optional
@@ -371,6 +432,7 @@ type ChainStatus struct {
 // +kubebuilder:printcolumn:name="Height",type=integer,JSONPath=`.status.network.height`
 // +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
 // +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
+// +kubebuilder:printcolumn:name="Signing",type=integer,priority=1,JSONPath=`.status.network.validators.signing`
 // +kubebuilder:printcolumn:name="Gateway",type=string,priority=1,JSONPath=`.spec.gatewayRef.name`
 // +kubebuilder:printcolumn:name="Threshold",type=string,priority=1,JSONPath=`.spec.graduation.thresholdCNPY`
 // +kubebuilder:printcolumn:name="Ledger ID",type=string,priority=1,JSONPath=`.status.ledgerID`
@@ -378,6 +440,7 @@ type ChainStatus struct {
 // +kubebuilder:validation:XValidation:rule="size(self.metadata.name) <= 50 && self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')",message="metadata.name must be a DNS label that begins with a letter and has at most 50 characters, because the names of Services are made from it"
 // +kubebuilder:validation:XValidation:rule="!has(oldSelf.status) || !has(oldSelf.status.status) || oldSelf.status.status in ['draft', 'pending_launch'] || (self.spec.token == oldSelf.spec.token && self.spec.curve == oldSelf.spec.curve && self.spec.graduation == oldSelf.spec.graduation)",message="spec.token, spec.curve and spec.graduation are immutable once the chain has launched"
 // +kubebuilder:validation:XValidation:rule="!has(oldSelf.status) || !has(oldSelf.status.network) || self.spec.network.storage == oldSelf.spec.network.storage",message="spec.network.storage is immutable once the network has started"
+// +kubebuilder:validation:XValidation:rule="!has(oldSelf.status) || !has(oldSelf.status.network) || self.spec.network.validators == oldSelf.spec.network.validators",message="spec.network.validators can't be changed once the network has started: its genesis names them"
 type Chain struct {
 	metav1.TypeMeta `json:",inline"`
 	// +optional

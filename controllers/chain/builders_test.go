@@ -1,6 +1,7 @@
 package chain
 
 import (
+	"bytes"
 	"context"
 	"crypto/ed25519"
 	"crypto/sha256"
@@ -47,14 +48,19 @@ func TestChildrenGolden(t *testing.T) {
 	c := testChain()
 	bare := testChain()
 	bare.Spec.Network = lucidv1.Network{}
+	validators := []validator{{nodeID: "node0"}, {nodeID: "node1"}, {nodeID: "node2"}, {nodeID: "node3"}}
+	four := nodes{chain: c, image: "lucid:1", pullPolicy: "IfNotPresent", genesisHash: "abc", validators: 4, volume: volumeSize(c)}
 	cases := map[string]client.Object{
 		"virtualpool":      virtualPool(c),
 		"headless":         headless(c),
 		"rpc":              rpc(c),
 		"genesis":          genesisMap(c, []byte(`{"chain_id":"aurora-55441002"}`)),
-		"keys":             keysSecret(c, []byte("node"), []byte("validator")),
-		"statefulset":      statefulSet(c, "lucid:1", "IfNotPresent", "abc"),
-		"statefulset-bare": statefulSet(bare, "lucid:1", "", "abc"),
+		"peers":            peersMap(c, validators),
+		"keys":             keysSecret(c, 0, []byte("node"), []byte("validator")),
+		"networkpolicy":    networkPolicy(c),
+		"disruptionbudget": disruptionBudget(c, len(validators)),
+		"statefulset":      four.statefulSet(),
+		"statefulset-bare": nodes{chain: bare, image: "lucid:1", genesisHash: "abc", validators: 1, volume: volumeSize(bare)}.statefulSet(),
 	}
 	for name, object := range cases {
 		got, err := yaml.Marshal(object)
@@ -73,6 +79,47 @@ func TestChildrenGolden(t *testing.T) {
 		}
 		if diff := cmp.Diff(string(want), string(got)); diff != "" {
 			t.Errorf("%s (-want +got; -update rewrites):\n%s", name, diff)
+		}
+	}
+}
+
+func TestDisruptionBudgetKeepsTwoThirds(t *testing.T) {
+	for size := 1; size <= 16; size++ {
+		away := disruptionBudget(testChain(), size).Spec.MaxUnavailable.IntValue()
+		switch {
+		case size < 4 && away != 1:
+			t.Errorf("%d validators: %d may be away, want 1: a drain must not wait for ever", size, away)
+		case size >= 4 && (3*(size-away) <= 2*size || 3*(size-away-1) > 2*size):
+			t.Errorf("%d validators: %d may be away, want the most that leaves more than two thirds", size, away)
+		}
+	}
+}
+
+func TestHaltedChainKeepsItsTemplate(t *testing.T) {
+	c := testChain()
+	running := nodes{chain: c, image: "lucid:1", genesisHash: "abc", validators: 4}.statefulSet()
+	c.Spec.Network.State = lucidv1.NetworkHalted
+	halted := nodes{chain: c, image: "lucid:1", genesisHash: "abc", validators: 4}.statefulSet()
+	if *running.Spec.Replicas != 4 || *halted.Spec.Replicas != 0 {
+		t.Errorf("replicas %d and %d, want 4 and 0", *running.Spec.Replicas, *halted.Spec.Replicas)
+	}
+	if diff := cmp.Diff(running.Spec.Template, halted.Spec.Template); diff != "" {
+		t.Errorf("halting would roll the pods:\n%s", diff)
+	}
+}
+
+// A pod carries its StatefulSet's name, a dash and ten digits in a label, and
+// its own name, with an ordinal, as its host's.
+func TestLongestNamesFitIntoLabels(t *testing.T) {
+	c := testChain()
+	c.Name = strings.Repeat("a", 50)
+	const label = 63
+	if name := (nodes{chain: c, validators: 16}).statefulSet().Name; len(name)+len("-1234567890") > label {
+		t.Errorf("pods of %s can't carry their revision", name)
+	}
+	for _, name := range []string{podName(c.Name, 15), nodeName(c.Name), rpcName(c.Name)} {
+		if len(name) > label {
+			t.Errorf("%s is no DNS label", name)
 		}
 	}
 }
@@ -178,11 +225,12 @@ func closedPool(kind curve.Kind) (chain.GenesisInput, book.Pool) {
 
 func TestGenesisIsRebuiltIdentically(t *testing.T) {
 	key := ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize)).Public().(ed25519.PublicKey)
+	other := ed25519.NewKeyFromSeed(bytes.Repeat([]byte{1}, ed25519.SeedSize)).Public().(ed25519.PublicKey)
 	for _, kind := range []curve.Kind{curve.ConstantProduct, curve.Linear} {
 		in, pool := closedPool(kind)
 		hashes := map[string]bool{}
 		for range 3 {
-			input, err := genesisInput(t.Context(), fixedAddresses{}, in, pool, key)
+			input, err := genesisInput(t.Context(), fixedAddresses{}, in, pool, []validator{{key: key}, {key: other}})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -13,6 +13,8 @@ import (
 	"github.com/google/uuid"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	policyv1 "k8s.io/api/policy/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
@@ -63,15 +65,21 @@ type Network interface {
 	GenerateKeys() (nodeKey, validatorKey []byte, err error)
 	// ValidatorPublicKey reads a priv_validator_key.json.
 	ValidatorPublicKey(validatorKey []byte) (ed25519.PublicKey, error)
-	// Observe asks the RPC endpoint of a running chain.
+	// NodeID reads a node_key.json.
+	NodeID(nodeKey []byte) (string, error)
+	// Observe asks the RPC endpoint of a running chain, or of one of its nodes.
 	Observe(ctx context.Context, rpcURL string) (Observation, error)
 }
 
 // Observation is what a running chain says of itself.
 type Observation struct {
 	Height      int64
+	Time        time.Time // of the last block
 	ChainID     string
 	GenesisHash string // SHA-256 of the genesis document, lower-case hex
+	AppVersion  int64  // the rules that the application follows
+	Signing     int32  // validators in the last commit
+	CatchingUp  bool   // the node that was asked fetches blocks that others have
 }
 
 // Reconciler reconciles Chains. All fields but Now are required.
@@ -99,12 +107,15 @@ type Reconciler struct {
 // +kubebuilder:rbac:groups="",resources=configmaps,verbs=create;get;list;patch;watch
 // +kubebuilder:rbac:groups="",resources=secrets,verbs=create;get
 // +kubebuilder:rbac:groups="",resources=services,verbs=create;delete;get;list;patch;update;watch
+// +kubebuilder:rbac:groups="",resources=persistentvolumeclaims,verbs=get;list;patch;watch
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch;update
 // +kubebuilder:rbac:groups=lucid-blockchain.org,resources=chains,verbs=get;list;patch;update;watch
 // +kubebuilder:rbac:groups=lucid-blockchain.org,resources=chains/finalizers,verbs=update
 // +kubebuilder:rbac:groups=lucid-blockchain.org,resources=chains/status,verbs=get;patch;update
 // +kubebuilder:rbac:groups=lucid-blockchain.org,resources=lucidgateways,verbs=get;list;watch
 // +kubebuilder:rbac:groups=lucid-blockchain.org,resources=virtualpools,verbs=create;get;list;patch;update;watch
+// +kubebuilder:rbac:groups=networking.k8s.io,resources=networkpolicies,verbs=create;get;list;patch;watch
+// +kubebuilder:rbac:groups=policy,resources=poddisruptionbudgets,verbs=create;get;list;patch;watch
 
 // SetupWithManager registers the controller.
 func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
@@ -115,6 +126,9 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 		Owns(&appsv1.StatefulSet{}).
 		Owns(&corev1.ConfigMap{}).
 		Owns(&corev1.Service{}).
+		Owns(&networkingv1.NetworkPolicy{}).
+		// A budget's status changes with its pods.
+		Owns(&policyv1.PodDisruptionBudget{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		// A pool's status changes with its trades; only its spec is ours.
 		Owns(&lucidv1.VirtualPool{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		Watches(&lucidv1.LucidGateway{}, handler.EnqueueRequestsFromMapFunc(r.chainsOf),
@@ -152,8 +166,10 @@ type scope struct {
 	row        chain.Chain
 	pool       *book.Pool // nil until the chain has launched
 
-	genesis     []byte
+	genesis     []byte // nil until it is built
 	genesisHash string
+	size        int // validators at birth
+	validators  []validator
 
 	stories []story // events of this pass
 	settled bool    // the ledger's side of a deletion is done

@@ -61,7 +61,7 @@ func TestStory(t *testing.T) {
 		t.Fatal("graduated before the chain produced a block")
 	}
 	o.wait(t, pool, "the pool shows that it is closed", func() error { return wantState(pool, lucidv1.PoolClosed) })
-	set := &appsv1.StatefulSet{ObjectMeta: o.meta("story-node")}
+	set := &appsv1.StatefulSet{ObjectMeta: o.meta("story")}
 	o.wait(t, set, "the node is there", func() error { return nil })
 	if image := set.Spec.Template.Spec.Containers[0].Image; image != "lucid:test" {
 		t.Errorf("the node runs %s, want the gateway's image", image)

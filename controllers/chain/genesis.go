@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/ed25519"
 	"fmt"
+	"strconv"
 
 	"github.com/lucid-blockchain/lucid/controllers/book"
 	"github.com/lucid-blockchain/lucid/internal/chain"
@@ -11,13 +12,29 @@ import (
 	"github.com/lucid-blockchain/lucid/internal/livechain/genesis"
 )
 
-// validatorPower is the one validator's; it has no other to be weighed against.
+// validatorPower is each validator's at birth: nobody has staked more than
+// another by then.
 const validatorPower = 10
+
+// validator is the public half of a validator's keys.
+type validator struct {
+	nodeID string // among its peers
+	key    ed25519.PublicKey
+}
+
+// firstValidators lists the validators in the order of their pods.
+func firstValidators(all []validator) []genesis.Validator {
+	out := make([]genesis.Validator, len(all))
+	for i, v := range all {
+		out[i] = genesis.Validator{Name: "validator-" + strconv.Itoa(i), PublicKey: v.key, Power: validatorPower}
+	}
+	return out
+}
 
 // genesisInput translates the ledger's last word about a pool into a genesis.
 // All of it is fixed when the pool closes, but for the wallets, which are made
 // once: so it comes out the same each time.
-func genesisInput(ctx context.Context, addresses Addresses, in chain.GenesisInput, pool book.Pool, validator ed25519.PublicKey) (genesis.Input, error) {
+func genesisInput(ctx context.Context, addresses Addresses, in chain.GenesisInput, pool book.Pool, validators []validator) (genesis.Input, error) {
 	if pool.ClosedAt == nil {
 		return genesis.Input{}, fmt.Errorf("the pool of chain %s is not closed", in.Chain.ID)
 	}
@@ -38,7 +55,7 @@ func genesisInput(ctx context.Context, addresses Addresses, in chain.GenesisInpu
 		Holders: holders, CNPYRaised: in.Raised, CNPYReserve: in.CNPYReserve, TokenReserve: in.TokenReserve,
 		TotalSupply: in.TotalSupply, InitialSupply: in.Chain.InitialTokenSupply,
 		Treasury: treasury, FeeBasisPoints: uint32(in.Chain.FeeBasisPoints),
-		Validators: []genesis.Validator{{Name: "validator-0", PublicKey: validator, Power: validatorPower}},
+		Validators: firstValidators(validators),
 	}
 	if in.Chain.CurveType == curve.Linear {
 		out.Price = pool.Price

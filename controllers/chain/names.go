@@ -1,9 +1,13 @@
 package chain
 
 import (
+	"net"
+	"strconv"
 	"strings"
 
 	"github.com/google/uuid"
+
+	lucidv1 "github.com/lucid-blockchain/lucid/api/v1alpha1"
 )
 
 const (
@@ -43,13 +47,36 @@ func slug(name string) string {
 	return s
 }
 
-// The names of a Chain's children.
-func nodeName(chain string) string    { return chain + "-node" }    // StatefulSet and headless Service
+// The names of a Chain's children. The StatefulSet, the disruption budget and
+// the network policy have the chain's own: pods carry the StatefulSet's name and
+// eleven characters in a label, which leaves no room for a suffix.
+func nodeName(chain string) string    { return chain + "-node" }    // headless Service
 func rpcName(chain string) string     { return chain + "-rpc" }     // Service
 func genesisName(chain string) string { return chain + "-genesis" } // ConfigMap
-func keysName(chain string) string    { return chain + "-keys" }    // Secret
+func peersName(chain string) string   { return chain + "-peers" }   // ConfigMap
 
-// rpcEndpoint is where the live chain answers inside the cluster.
-func rpcEndpoint(name, namespace string) string {
-	return "http://" + rpcName(name) + "." + namespace + ".svc:26657"
+// keysName is the Secret of one validator's keys.
+func keysName(chain string, ordinal int) string { return chain + "-keys-" + strconv.Itoa(ordinal) }
+
+// podName is the pod of one validator.
+func podName(chain string, ordinal int) string { return chain + "-" + strconv.Itoa(ordinal) }
+
+// nodeHost is the name of one validator's pod, the same wherever it runs.
+func nodeHost(chain *lucidv1.Chain, ordinal int) string {
+	return podName(chain.Name, ordinal) + "." + nodeName(chain.Name) + "." + chain.Namespace + ".svc"
 }
+
+// nodeEndpoint is where one validator answers inside the cluster.
+func nodeEndpoint(chain *lucidv1.Chain, ordinal int) string {
+	return endpoint(nodeHost(chain, ordinal))
+}
+
+// rpcEndpoint is where the live chain answers inside the cluster, whichever of
+// its nodes are ready.
+func rpcEndpoint(chain *lucidv1.Chain) string {
+	return endpoint(rpcName(chain.Name) + "." + chain.Namespace + ".svc")
+}
+
+func endpoint(host string) string { return "http://" + hostPort(host, portRPC) }
+
+func hostPort(host string, port int32) string { return net.JoinHostPort(host, strconv.Itoa(int(port))) }

@@ -24,6 +24,8 @@ func report(s *scope, err error) {
 		c.False(lucidv1.ConditionReady, lucidv1.ReasonFailed, s.row.FailureReason)
 	case !s.row.Status.Launched():
 		reportDraft(s)
+	case s.halted():
+		c.True(lucidv1.ConditionReady, lucidv1.ReasonHalted, "the live chain is halted, as the spec says")
 	case s.pool != nil && s.pool.Closed():
 		c.Summarise(lucidv1.ConditionReady, lucidv1.ReasonGraduated, "the live chain produces blocks",
 			lucidv1.ConditionGraduated, lucidv1.ConditionNetworkReady)

@@ -209,6 +209,8 @@ type fakeNetwork struct {
 	mu      sync.Mutex
 	seen    chaincontroller.Observation
 	running bool
+	stopped bool            // the last block is old
+	behind  map[string]bool // nodes that catch up, by their endpoint
 	keys    int
 }
 
@@ -216,7 +218,14 @@ func (n *fakeNetwork) GenerateKeys() (node, validator []byte, err error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.keys++
-	return []byte("node"), []byte(strings.Repeat("k", ed25519.PublicKeySize)), nil
+	return fmt.Appendf(nil, "node-%d", n.keys), []byte(strings.Repeat(string(rune('a'+n.keys)), ed25519.PublicKeySize)), nil
+}
+
+func (n *fakeNetwork) NodeID(file []byte) (string, error) {
+	if !strings.HasPrefix(string(file), "node-") {
+		return "", errors.New("no key")
+	}
+	return "id-of-" + string(file), nil
 }
 
 func (n *fakeNetwork) ValidatorPublicKey(file []byte) (ed25519.PublicKey, error) {
@@ -226,19 +235,31 @@ func (n *fakeNetwork) ValidatorPublicKey(file []byte) (ed25519.PublicKey, error)
 	return ed25519.PublicKey(file), nil
 }
 
-func (n *fakeNetwork) Observe(context.Context, string) (chaincontroller.Observation, error) {
+func (n *fakeNetwork) Observe(_ context.Context, url string) (chaincontroller.Observation, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if !n.running {
 		return chaincontroller.Observation{}, errors.New("connection refused")
 	}
-	return n.seen, nil
+	seen := n.seen
+	seen.CatchingUp, seen.Time = n.behind[url], time.Now()
+	if n.stopped {
+		seen.Time = time.Now().Add(-time.Hour)
+	}
+	return seen, nil
+}
+
+// set changes what the chain says of itself.
+func (n *fakeNetwork) set(change func(*fakeNetwork)) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	change(n)
 }
 
 func (n *fakeNetwork) boot(height int64, genesisHash string) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.running, n.seen = true, chaincontroller.Observation{Height: height, GenesisHash: genesisHash}
+	n.running, n.seen = true, chaincontroller.Observation{Height: height, GenesisHash: genesisHash, AppVersion: 1, Signing: 1}
 }
 
 // fakeKeystores derives addresses from ids.

@@ -109,17 +109,17 @@ func PodDisruptionBudget(in Input) *policyv1.PodDisruptionBudget {
 // from pods only, and the pods reach names, the API server, the database, the
 // mail server and live chains.
 func NetworkPolicy(in Input) *networkingv1.NetworkPolicy {
-	var surfaces []networkingv1.NetworkPolicyPort
+	var surfaces []int32
 	for _, surface := range EnabledSurfaces(in.Gateway) {
-		surfaces = append(surfaces, tcp(SurfacePort(string(surface.Name))))
+		surfaces = append(surfaces, SurfacePort(string(surface.Name)))
 	}
 	ingress := []networkingv1.NetworkPolicyIngressRule{{
-		Ports: []networkingv1.NetworkPolicyPort{tcp(PortInternal)},
+		Ports: TCP(PortInternal),
 		From:  []networkingv1.NetworkPolicyPeer{{NamespaceSelector: &metav1.LabelSelector{}}},
 	}}
 	// A rule without ports would open all of them.
 	if len(surfaces) > 0 {
-		ingress = append(ingress, networkingv1.NetworkPolicyIngressRule{Ports: surfaces})
+		ingress = append(ingress, networkingv1.NetworkPolicyIngressRule{Ports: TCP(surfaces...)})
 	}
 	return &networkingv1.NetworkPolicy{
 		ObjectMeta: in.meta(in.Gateway.Name, ComponentAPI),
@@ -140,13 +140,13 @@ func egress(in Input) []networkingv1.NetworkPolicyEgressRule {
 		}
 	}
 	slices.Sort(ports)
-	var out []networkingv1.NetworkPolicyPort
-	for _, port := range slices.Compact(ports) {
-		out = append(out, tcp(port))
-	}
-	return []networkingv1.NetworkPolicyEgressRule{
-		{Ports: []networkingv1.NetworkPolicyPort{policyPort(corev1.ProtocolUDP, portDNS), tcp(portDNS)}},
-		{Ports: out},
+	return []networkingv1.NetworkPolicyEgressRule{Names(), {Ports: TCP(slices.Compact(ports)...)}}
+}
+
+// Names is the egress to the cluster's name server.
+func Names() networkingv1.NetworkPolicyEgressRule {
+	return networkingv1.NetworkPolicyEgressRule{
+		Ports: append([]networkingv1.NetworkPolicyPort{policyPort(corev1.ProtocolUDP, portDNS)}, TCP(portDNS)...),
 	}
 }
 
@@ -158,7 +158,14 @@ func mailPort(gateway *lucidv1.LucidGateway) int32 {
 	return 0
 }
 
-func tcp(port int32) networkingv1.NetworkPolicyPort { return policyPort(corev1.ProtocolTCP, port) }
+// TCP lists ports for a rule of a network policy.
+func TCP(ports ...int32) []networkingv1.NetworkPolicyPort {
+	out := make([]networkingv1.NetworkPolicyPort, len(ports))
+	for i, port := range ports {
+		out[i] = policyPort(corev1.ProtocolTCP, port)
+	}
+	return out
+}
 
 func policyPort(protocol corev1.Protocol, port int32) networkingv1.NetworkPolicyPort {
 	return networkingv1.NetworkPolicyPort{Protocol: ptr.To(protocol), Port: ptr.To(intstr.FromInt32(port))}
