@@ -153,8 +153,8 @@ func (s *Sessions) List(ctx context.Context, user uuid.UUID, page Page) ([]Sessi
 	return sessions, total, nil
 }
 
-// Revoke ends a session of a user: at once on this pod, within a second on all
-// others. Somebody else's session is not found.
+// Revoke ends a session of a user within a second on every pod; this one forgets
+// it at once, unless a look-up is under way. Somebody else's session is not found.
 func (s *Sessions) Revoke(ctx context.Context, user, id uuid.UUID) error {
 	hash, err := s.store.Queries().RevokeSession(ctx, db.RevokeSessionParams{ID: id, UserID: user})
 	if store.NotFound(err) {

@@ -47,9 +47,10 @@ func TestSignInByMail(t *testing.T) {
 	if len(sessions) != 1 || !sessions[0].Current {
 		t.Fatalf("sessions are %+v, want this one alone", sessions)
 	}
-	// Every pod gets to know the session before it ends.
+	// Every pod gets to know the session before it ends. A Service chooses the pod
+	// of a connection, so each request has one of its own.
 	for range 20 {
-		if err := user.Call(ctx, http.MethodGet, "/templates", nil, nil); err != nil {
+		if err := user.Call(ctx, http.MethodGet, "/templates", nil, nil, "Connection", "close"); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -67,7 +68,7 @@ func TestSignInByMail(t *testing.T) {
 }
 
 func refused(ctx context.Context, user *platform.User) error {
-	answer, err := user.Do(ctx, http.MethodGet, "/templates", nil)
+	answer, err := user.Do(ctx, http.MethodGet, "/templates", nil, "Connection", "close")
 	if err != nil {
 		return err
 	}
