@@ -224,7 +224,8 @@ func (o *Object) Int(name string, lowest, highest int64) *int64 {
 
 // Err reports everything that is wrong, nil if nothing is: members that nobody
 // took are unknown. Further refusals of the same body, such as the domain's, are
-// merged in; where they name a member that is wrong already they add nothing.
+// merged in; where they name a member that is wrong already they add nothing. The
+// report is in the order of the body.
 func (o *Object) Err(others ...error) error {
 	for _, name := range o.order {
 		if !o.taken[name] {
@@ -246,7 +247,16 @@ func (o *Object) Err(others ...error) error {
 	if len(o.wrong) == 0 {
 		return nil
 	}
+	slices.SortStableFunc(o.wrong, func(a, b fault.Field) int { return o.place(a.Name) - o.place(b.Name) })
 	return fault.InvalidFields(o.wrong...)
+}
+
+// place is where the caller wrote a member; what is missing comes last.
+func (o *Object) place(name string) int {
+	if at := slices.Index(o.order, name); at >= 0 {
+		return at
+	}
+	return len(o.order)
 }
 
 func between(lowest, highest int64) string {

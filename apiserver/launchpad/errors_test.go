@@ -35,6 +35,12 @@ func (b broken) Pools(context.Context, market.Page) ([]market.Pool, int64, error
 	return nil, 0, b.err
 }
 
+func (b broken) Delete(context.Context, uuid.UUID, uuid.UUID) error { return b.err }
+
+func (b broken) Trade(context.Context, market.Order) (market.Trade, error) {
+	return market.Trade{}, b.err
+}
+
 func serveBroken(t *testing.T, err error) *surfacetest.Client {
 	t.Helper()
 	b := broken{err: err}
@@ -44,27 +50,38 @@ func serveBroken(t *testing.T, err error) *surfacetest.Client {
 func TestFailuresInTheSeedsWords(t *testing.T) {
 	down := &net.OpError{Op: "dial", Net: "tcp", Err: errors.New("db-7.internal refused")}
 	const unavailable = "The service is temporarily unavailable, please try again"
+	list := func(c *surfacetest.Client) surfacetest.Answer {
+		return c.Do(http.MethodGet, "/api/v1/virtual-pools", "", "X-User-ID", uuid.NewString())
+	}
+	remove := func(c *surfacetest.Client) surfacetest.Answer {
+		return c.Do(http.MethodDelete, "/api/v1/chains/"+seedChain, "", "X-User-ID", uuid.NewString())
+	}
+	trade := func(c *surfacetest.Client) surfacetest.Answer {
+		return c.Do(http.MethodPost, "/api/v1/virtual-pools/"+seedChain+"/trades", `{"side": "buy", "cnpy_amount": 1}`, "X-User-ID", uuid.NewString())
+	}
+	wrong := fault.InvalidFields(fault.Field{Name: "side", Reason: "must be buy or sell"})
 	for _, test := range []struct {
 		reason  string
+		call    func(*surfacetest.Client) surfacetest.Answer // one that may be refused like this
 		err     error
 		status  int
 		code    string
 		message string
 	}{
-		{"anything unknown is the seed's sentence", errors.New("secret of db-7.internal"), 500, "INTERNAL_ERROR", "Failed to retrieve virtual pools"},
-		{"the database is away", down, 503, "SERVICE_UNAVAILABLE", unavailable},
-		{"a kind that nobody knows", fault.New("Odd", "db-7.internal"), 500, "INTERNAL_ERROR", "Failed to retrieve virtual pools"},
-		{"the server's own refusal of a body", fiber.ErrRequestEntityTooLarge, 400, "BAD_REQUEST", "Request is too large"},
-		{"a request that never ends", fiber.ErrRequestTimeout, 400, "BAD_REQUEST", "Request did not arrive in time"},
-		{"no HTTP", fiber.ErrBadRequest, 400, "BAD_REQUEST", "Malformed request"},
-		{"invalid", fault.InvalidFields(), 400, "VALIDATION_ERROR", "Validation failed"},
-		{"malformed", fault.New(fault.Malformed, "m"), 400, "BAD_REQUEST", "m"},
-		{"forbidden", fault.New(fault.Forbidden, "m"), 403, "FORBIDDEN", "m"},
-		{"conflict", fault.New(fault.Conflict, "m"), 409, "CONFLICT", "m"},
-		{"unprocessable", fault.New(fault.Unprocessable, "m"), 422, "UNPROCESSABLE_ENTITY", "m"},
-		{"the cause stays inside", fault.New(fault.Unavailable, "m").Because(down), 503, "SERVICE_UNAVAILABLE", "m"},
+		{"anything unknown is the seed's sentence", list, errors.New("secret of db-7.internal"), 500, "INTERNAL_ERROR", "Failed to retrieve virtual pools"},
+		{"the database is away", list, down, 503, "SERVICE_UNAVAILABLE", unavailable},
+		{"a kind that nobody knows", list, fault.New("Odd", "db-7.internal"), 500, "INTERNAL_ERROR", "Failed to retrieve virtual pools"},
+		{"the server's own refusal of a body", list, fiber.ErrRequestEntityTooLarge, 400, "BAD_REQUEST", "Request is too large"},
+		{"a request that never ends", list, fiber.ErrRequestTimeout, 400, "BAD_REQUEST", "Request did not arrive in time"},
+		{"no HTTP", list, fiber.ErrBadRequest, 400, "BAD_REQUEST", "Malformed request"},
+		{"invalid", trade, wrong, 400, "VALIDATION_ERROR", "Validation failed"},
+		{"malformed", list, fault.New(fault.Malformed, "m"), 400, "BAD_REQUEST", "m"},
+		{"forbidden", remove, fault.New(fault.Forbidden, "m"), 403, "FORBIDDEN", "m"},
+		{"conflict", trade, fault.New(fault.Conflict, "m"), 409, "CONFLICT", "m"},
+		{"unprocessable", remove, fault.New(fault.Unprocessable, "m"), 422, "UNPROCESSABLE_ENTITY", "m"},
+		{"the cause stays inside", list, fault.New(fault.Unavailable, "m").Because(down), 503, "SERVICE_UNAVAILABLE", "m"},
 	} {
-		answer := serveBroken(t, test.err).Do(http.MethodGet, "/api/v1/virtual-pools", "", "X-User-ID", uuid.NewString())
+		answer := test.call(serveBroken(t, test.err))
 		t.Log(test.reason)
 		expect(t, answer, test.status, test.code, test.message)
 		if strings.Contains(string(answer.Body), "db-7") {

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"strings"
 	"testing"
 
 	"github.com/go-logr/logr"
@@ -47,15 +46,17 @@ func (p *postman) under(settings mail.Settings) mail.Sender {
 	return p
 }
 
+// platformKey is what all pods of one gateway share.
+var platformKey = make([]byte, keystore.KeySize)
+
 // people makes the service of users as each pod has it.
 func people(t *testing.T, s *store.Store) *identity.Service {
 	t.Helper()
-	key := []byte(strings.Repeat("k", keystore.KeySize))
-	wallets, err := keystore.New(s, key)
+	wallets, err := keystore.New(s, platformKey)
 	if err != nil {
 		t.Fatal(err)
 	}
-	service, err := identity.NewService(s, key, wallets, logr.Discard())
+	service, err := identity.NewService(s, platformKey, wallets, logr.Discard())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -89,7 +90,7 @@ func testKeys(t *testing.T, s *store.Store) launchpad.Keys {
 	if err != nil {
 		t.Fatal(err)
 	}
-	platformKeys, err := keystore.New(s, make([]byte, keystore.KeySize))
+	platformKeys, err := keystore.New(s, platformKey)
 	if err != nil {
 		t.Fatal(err)
 	}

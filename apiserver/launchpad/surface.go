@@ -112,6 +112,7 @@ func (s *Surface) Name() string { return ratelimit.SurfaceLaunchpad }
 // when an operation fails inside.
 func (s *Surface) Register(r fiber.Router) {
 	r.Get("/health", s.health)
+	s.Document().Register(r)
 	api := r.Group("/api/v1")
 	api.Get("/templates", httpx.Operation("Failed to retrieve templates", s.listTemplates))
 	s.registerPeople(api)

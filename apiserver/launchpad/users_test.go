@@ -18,14 +18,13 @@ const wholeProfile = `{
 	"avatar_url": "https://example.com/avatar.jpg", "website_url": "https://johndoe.com",
 	"twitter_handle": "@johndoe", "github_username": "johndoe", "telegram_handle": "@johndoe"}`
 
-func TestProfileHasTheSeedsShape(t *testing.T) {
+func TestProfile(t *testing.T) {
 	p := newPlatform(t)
 	session := p.signIn(address)
 	updated := p.bearer(session, http.MethodPut, "/users/profile", wholeProfile)
 	if updated.Status != http.StatusOK {
 		t.Fatalf("%d %s", updated.Status, updated.Body)
 	}
-	surfacetest.MatchesExample(t, updated, "profile.json")
 	var data struct {
 		User    json.RawMessage
 		Message string

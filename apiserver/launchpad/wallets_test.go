@@ -22,11 +22,8 @@ import (
 	"github.com/lucid-blockchain/lucid/internal/telemetry"
 )
 
-// seedWallet is the id that the seed's examples use, walletPassword the password.
-const (
-	seedWallet     = "850e8400-e29b-41d4-a716-446655440001"
-	walletPassword = "SecurePass123!"
-)
+// walletPassword is what the seed's examples open a wallet with.
+const walletPassword = "SecurePass123!"
 
 // wallet makes a wallet and returns its id.
 func (p *platform) wallet(user uuid.UUID, more string) string {
@@ -38,65 +35,6 @@ func (p *platform) wallet(user uuid.UUID, more string) string {
 func (p *platform) decrypt(user uuid.UUID, id, password string) surfacetest.Answer {
 	p.t.Helper()
 	return p.as(user, http.MethodPost, "/wallets/"+id+"/decrypt", fmt.Sprintf(`{"password": %q}`, password))
-}
-
-func TestWalletAnswersHaveTheSeedsShape(t *testing.T) {
-	p := newPlatform(t)
-	user := uuid.New()
-	chain := p.draft(user, "Walletful", "")
-	full := p.wallet(user, fmt.Sprintf(`, "user_id": %q, "chain_id": %q, "wallet_name": "N", "wallet_description": "D"`, user, chain))
-	plain := p.wallet(user, "")
-	for _, route := range []struct {
-		method, path, body, example string
-		status                      int
-	}{
-		{http.MethodPost, "/wallets", `{"password": "12345678"}`, "wallet.json", http.StatusCreated},
-		{http.MethodGet, "/wallets", "", "wallets.json", http.StatusOK},
-		{http.MethodGet, "/wallets/" + full, "", "wallet.json", http.StatusOK},
-		{http.MethodGet, "/wallets/" + plain, "", "wallet.json", http.StatusOK},
-		{http.MethodPut, "/wallets/" + full, `{"wallet_name": "M"}`, "wallet.json", http.StatusOK},
-		{http.MethodPost, "/wallets/" + full + "/decrypt", `{"password": "SecurePass123!"}`, "wallet_decrypted.json", http.StatusOK},
-		{http.MethodPost, "/wallets/" + full + "/unlock", "", "wallet_unlocked.json", http.StatusOK},
-		{http.MethodDelete, "/wallets/" + full, "", "wallet_deleted.json", http.StatusOK},
-	} {
-		answer := p.as(user, route.method, route.path, route.body)
-		if answer.Status != route.status {
-			t.Errorf("%s %s: status %d: %s", route.method, route.path, answer.Status, answer.Body)
-		}
-		surfacetest.MatchesExample(t, answer, route.example)
-	}
-}
-
-// TestSeedsWalletCurls runs the seed's commands as they are printed, with the
-// ids of a chain and a wallet that exist.
-func TestSeedsWalletCurls(t *testing.T) {
-	p := newPlatform(t)
-	user := uuid.MustParse("550e8400-e29b-41d4-a716-446655440000")
-	chain := p.draft(user, "Exemplary", "")
-	kept, scrap, changed := p.wallet(user, ""), p.wallet(user, ""), p.wallet(user, "")
-	examples := readCurls(t, "curl_wallets.txt")
-	if len(examples) != 13 {
-		t.Fatalf("%d examples read", len(examples))
-	}
-	for _, example := range examples {
-		target, status := kept, http.StatusOK
-		switch {
-		case example.method == http.MethodDelete:
-			target = scrap
-		case example.method == http.MethodPut:
-			target = changed // one of them deactivates it
-		case example.method == http.MethodPost && strings.HasSuffix(example.url, "/wallets"):
-			status = http.StatusCreated
-		}
-		answer := p.Send(example.request(strings.NewReplacer(seedChain, chain, seedWallet, target)))
-		if answer.Status != status {
-			t.Errorf("%s %s: status %d, want %d: %s", example.method, example.url, answer.Status, status, answer.Body)
-		}
-	}
-	list, _ := p.list(user, "/wallets?user_id="+user.String()+"&is_active=true")
-	if len(list) != 1 || list[0]["wallet_name"] != "My Main Wallet" {
-		t.Errorf("the example's own wallet: %v", list)
-	}
 }
 
 // The private key that decrypt shows is the one of the public key and the address.

@@ -1,7 +1,6 @@
 package surfacetest
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -12,25 +11,31 @@ import (
 )
 
 // MatchesExample holds an answer against an example that a seed prints, kept in
-// testdata: the same members at every level, no more and no fewer, of the same
-// JSON types. Where either side is null any type will do, and an array is held
-// against the example's first element.
+// testdata; see [Differences].
 func MatchesExample(t testing.TB, answer Answer, example string) {
 	t.Helper()
 	printed, err := os.ReadFile(filepath.Join("testdata", example))
 	if err != nil {
 		t.Fatalf("read the seed's example: %v", err)
 	}
-	var want, got any
-	if err := json.Unmarshal(printed, &want); err != nil {
-		t.Fatalf("the seed's example %s: %v", example, err)
-	}
-	if err := json.NewDecoder(bytes.NewReader(answer.Body)).Decode(&got); err != nil {
-		t.Fatalf("the answer is not JSON: %s", answer.Body)
-	}
-	for _, difference := range compare("$", want, got) {
+	for _, difference := range Differences(printed, answer.Body) {
 		t.Errorf("%s: %s\nanswer: %s", example, difference, answer.Body)
 	}
+}
+
+// Differences lists where the shape of a body is not that of a printed one: the
+// same members at every level, no more and no fewer, of the same JSON types.
+// Where either side is null any type will do, and an array is held against the
+// example's first element.
+func Differences(printed, body []byte) []string {
+	var want, got any
+	if err := json.Unmarshal(printed, &want); err != nil {
+		return []string{fmt.Sprintf("the seed's example is not JSON: %v", err)}
+	}
+	if err := json.Unmarshal(body, &got); err != nil {
+		return []string{fmt.Sprintf("the answer is not JSON: %v", err)}
+	}
+	return compare("$", want, got)
 }
 
 // compare lists where the shape of got is not that of want.

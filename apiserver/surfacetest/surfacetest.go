@@ -1,6 +1,7 @@
 // Package surfacetest drives a REST surface in tests as the server does: behind
-// the whole middleware chain, without a port. It also compares answers with the
-// examples that a seed prints.
+// the whole middleware chain, without a port. It holds every answer against the
+// surface's OpenAPI document, and compares answers with the examples that a seed
+// prints.
 package surfacetest
 
 import (
@@ -55,6 +56,7 @@ func Serve(t testing.TB, surface middleware.Surface, users middleware.Users) *Cl
 		Log: logr.Discard(), Timeout: patience, Draining: &atomic.Bool{},
 	}
 	app := fiber.New(fiber.Config{DisableStartupMessage: true, CaseSensitive: true, BodyLimit: 1 << 20, ErrorHandler: chain.HandleError})
+	app.Use(held(t, surface))
 	app.Use(chain.Handle)
 	surface.Register(app)
 	c := &Client{t: t, app: app, live: holder, chain: chain}
