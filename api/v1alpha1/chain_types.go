@@ -134,9 +134,10 @@ type Launch struct {
 	CreatorInitialPurchaseCNPY string `json:"creatorInitialPurchaseCNPY,omitempty"`
 }
 
-// Storage is the volume of a live chain's node.
+// Storage is the volume of each of a live chain's nodes.
 type Storage struct {
-	// size of the volume.
+	// size of the volume. Once the network has started it can only grow, which
+	// takes a storage class that can grow volumes.
 	// +optional
 	// +default="1Gi"
 	// +kubebuilder:validation:XValidation:rule="quantity(self).compareTo(quantity('64Mi')) >= 0 && quantity(self).compareTo(quantity('100Ti')) <= 0",message="size must be from 64Mi to 100Ti"
@@ -190,7 +191,7 @@ type Network struct {
 	// +optional
 	Resources *corev1.ResourceRequirements `json:"resources,omitempty"`
 
-	// storage of the node. It can't be changed once the network has started.
+	// storage of each node.
 	// +optional
 	// +default={}
 	Storage Storage `json:"storage,omitzero"`
@@ -390,7 +391,7 @@ type NetworkStatus struct {
 
 // ChainStatus projects the ledger's row and the live chain.
 type ChainStatus struct {
-	// conditions: Ready, Recorded, Launched, Graduated, NetworkReady.
+	// conditions: Ready, Recorded, Launched, Graduated, NetworkReady, VolumesReady.
 	// +optional
 	// +listType=map
 	// +listMapKey=type
@@ -439,7 +440,8 @@ type ChainStatus struct {
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 // +kubebuilder:validation:XValidation:rule="size(self.metadata.name) <= 50 && self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')",message="metadata.name must be a DNS label that begins with a letter and has at most 50 characters, because the names of Services are made from it"
 // +kubebuilder:validation:XValidation:rule="!has(oldSelf.status) || !has(oldSelf.status.status) || oldSelf.status.status in ['draft', 'pending_launch'] || (self.spec.token == oldSelf.spec.token && self.spec.curve == oldSelf.spec.curve && self.spec.graduation == oldSelf.spec.graduation)",message="spec.token, spec.curve and spec.graduation are immutable once the chain has launched"
-// +kubebuilder:validation:XValidation:rule="!has(oldSelf.status) || !has(oldSelf.status.network) || self.spec.network.storage == oldSelf.spec.network.storage",message="spec.network.storage is immutable once the network has started"
+// +kubebuilder:validation:XValidation:rule="!has(oldSelf.status) || !has(oldSelf.status.network) || has(self.spec.network.storage.className) == has(oldSelf.spec.network.storage.className) && (!has(self.spec.network.storage.className) || self.spec.network.storage.className == oldSelf.spec.network.storage.className)",message="spec.network.storage.className is immutable once the network has started"
+// +kubebuilder:validation:XValidation:rule="!has(oldSelf.status) || !has(oldSelf.status.network) || quantity(self.spec.network.storage.size).compareTo(quantity(oldSelf.spec.network.storage.size)) >= 0",message="spec.network.storage.size can only grow once the network has started"
 // +kubebuilder:validation:XValidation:rule="!has(oldSelf.status) || !has(oldSelf.status.network) || self.spec.network.validators == oldSelf.spec.network.validators",message="spec.network.validators can't be changed once the network has started: its genesis names them"
 type Chain struct {
 	metav1.TypeMeta `json:",inline"`

@@ -29,6 +29,8 @@ const (
 	ConditionLaunched     = "Launched"
 	ConditionNetworkReady = "NetworkReady"
 	ConditionGraduated    = "Graduated"
+	// ConditionVolumesReady is there once the network has started.
+	ConditionVolumesReady = "VolumesReady"
 )
 
 // ConditionSynced says that a VirtualPool's spec is in force in the ledger.
@@ -96,6 +98,9 @@ const (
 	ReasonHalting           = "Halting"
 	ReasonHalted            = "Halted"
 	ReasonResumed           = "Resumed"
+	ReasonSized             = "Sized"
+	ReasonResizing          = "Resizing"
+	ReasonResizeRefused     = "ResizeRefused"
 	ReasonGraduated         = "Graduated"
 	ReasonFailed            = "Failed"
 	ReasonHeldByLedger      = "HeldByLedger"

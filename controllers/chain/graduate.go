@@ -19,7 +19,7 @@ func (r *Reconciler) graduate(ctx context.Context, s *scope) error {
 		return nil
 	}
 	s.crossed()
-	err := reconcile.Sequence(r.prepare, r.run, r.tally, r.observe)(ctx, s)
+	err := reconcile.Sequence(r.prepare, r.run, r.volumes, r.tally, r.observe)(ctx, s)
 	if err != nil && !isHeight(err) && !s.conditions.IsTrue(lucidv1.ConditionGraduated) {
 		s.conditions.FromError(lucidv1.ConditionGraduated, err, "", "")
 	}
@@ -45,9 +45,13 @@ func (r *Reconciler) run(ctx context.Context, s *scope) error {
 	if err := r.Client.Get(ctx, s.gateway(), gateway); err != nil {
 		return fmt.Errorf("reading the gateway: %w", err)
 	}
+	volume, err := r.claimed(ctx, s)
+	if err != nil {
+		return err
+	}
 	built := nodes{
 		chain: s.object, image: gateway.Spec.Image, pullPolicy: gateway.Spec.ImagePullPolicy,
-		genesisHash: s.genesisHash, validators: s.size, volume: volumeSize(s.object),
+		genesisHash: s.genesisHash, validators: s.size, volume: volume,
 	}
 	if built.image == "" {
 		built.image = r.Image

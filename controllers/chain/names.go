@@ -61,6 +61,9 @@ func keysName(chain string, ordinal int) string { return chain + "-keys-" + strc
 // podName is the pod of one validator.
 func podName(chain string, ordinal int) string { return chain + "-" + strconv.Itoa(ordinal) }
 
+// claimName is the claim of one validator's volume.
+func claimName(chain string, ordinal int) string { return "data-" + podName(chain, ordinal) }
+
 // nodeHost is the name of one validator's pod, the same wherever it runs.
 func nodeHost(chain *lucidv1.Chain, ordinal int) string {
 	return podName(chain.Name, ordinal) + "." + nodeName(chain.Name) + "." + chain.Namespace + ".svc"

@@ -177,7 +177,7 @@ func nodeResources(chain *lucidv1.Chain) corev1.ResourceRequirements {
 	}
 }
 
-// volumeSize is what the spec asks for.
+// volumeSize is what the spec asks for each node.
 func volumeSize(chain *lucidv1.Chain) resource.Quantity {
 	if size := chain.Spec.Network.Storage.Size; !size.IsZero() {
 		return size

@@ -25,10 +25,11 @@ func report(s *scope, err error) {
 	case !s.row.Status.Launched():
 		reportDraft(s)
 	case s.halted():
-		c.True(lucidv1.ConditionReady, lucidv1.ReasonHalted, "the live chain is halted, as the spec says")
+		c.Summarise(lucidv1.ConditionReady, lucidv1.ReasonHalted, "the live chain is halted, as the spec says",
+			lucidv1.ConditionVolumesReady)
 	case s.pool != nil && s.pool.Closed():
 		c.Summarise(lucidv1.ConditionReady, lucidv1.ReasonGraduated, "the live chain produces blocks",
-			lucidv1.ConditionGraduated, lucidv1.ConditionNetworkReady)
+			lucidv1.ConditionGraduated, lucidv1.ConditionNetworkReady, lucidv1.ConditionVolumesReady)
 	default:
 		c.True(lucidv1.ConditionReady, lucidv1.ReasonTrading, "the token trades on its bonding curve")
 	}

@@ -30,10 +30,11 @@ func CacheOptions(namespaces []string) (cache.Options, error) {
 	options := cache.Options{
 		DefaultTransform: cache.TransformStripManagedFields(),
 		ByObject: map[client.Object]cache.ByObject{
-			&corev1.ConfigMap{}:      ours,
-			&corev1.Pod{}:            ours,
-			&coordinationv1.Lease{}:  ours,
-			&corev1.ServiceAccount{}: ours,
+			&corev1.ConfigMap{}:             ours,
+			&corev1.Pod{}:                   ours,
+			&corev1.PersistentVolumeClaim{}: ours,
+			&coordinationv1.Lease{}:         ours,
+			&corev1.ServiceAccount{}:        ours,
 		},
 	}
 	if len(namespaces) > 0 {
