@@ -15,6 +15,7 @@ import (
 	"github.com/lucid-blockchain/lucid/internal/livechain"
 	"github.com/lucid-blockchain/lucid/internal/livechain/genesis"
 	"github.com/lucid-blockchain/lucid/internal/livechain/state"
+	"github.com/lucid-blockchain/lucid/internal/livechain/state/statepb"
 	"github.com/lucid-blockchain/lucid/internal/money"
 )
 
@@ -157,10 +158,15 @@ func (a *Application) infoAnswer(view *state.View) (any, error) {
 
 func (a *Application) accountAnswer(from committed, address livechain.Address) (any, error) {
 	account, err := from.account(address)
+	return describe(address, account, a.time()), err
+}
+
+// describe tells a record as it is at a moment.
+func describe(address livechain.Address, account *statepb.Account, now time.Time) Account {
 	return Account{
 		Address: address, Balance: money.Amount(account.GetTokens()), CNPY: money.Amount(account.GetCnpy()),
-		Spendable: money.Amount(spendable(account, a.time())), Nonce: account.GetNonce(),
-	}, err
+		Spendable: money.Amount(spendable(account, now)), Nonce: account.GetNonce(),
+	}
 }
 
 // time is the last block's.

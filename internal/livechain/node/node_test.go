@@ -84,15 +84,16 @@ func file(t *testing.T, dir, name string, content []byte) string {
 // running is a node in this process.
 type running struct {
 	*client.Client
-	t    *testing.T
-	stop context.CancelFunc
-	done chan error
+	t       *testing.T
+	address string // host:port of the RPC
+	stop    context.CancelFunc
+	done    chan error
 }
 
 func start(t *testing.T, config node.Config) *running {
 	t.Helper()
 	ctx, stop := context.WithCancel(context.Background())
-	r := &running{t: t, stop: stop, done: make(chan error, 1)}
+	r := &running{t: t, address: config.RPCAddress, stop: stop, done: make(chan error, 1)}
 	go func() { r.done <- node.RunNode(ctx, config) }()
 	var err error
 	r.Client, err = client.New("http://" + config.RPCAddress)

@@ -1,0 +1,236 @@
+package node_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/ed25519"
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/lucid-blockchain/lucid/internal/fault"
+	"github.com/lucid-blockchain/lucid/internal/livechain"
+	"github.com/lucid-blockchain/lucid/internal/livechain/client"
+	"github.com/lucid-blockchain/lucid/internal/livechain/genesis"
+	"github.com/lucid-blockchain/lucid/internal/money"
+)
+
+// liar passes a node's answers on, changed. change gets the result of one call
+// of CometBFT's RPC as decoded JSON.
+func liar(t *testing.T, endpoint string, change func(result map[string]any)) *client.Client {
+	t.Helper()
+	target, err := url.Parse(endpoint)
+	require.NoError(t, err)
+	proxy := &httputil.ReverseProxy{
+		Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(target) },
+		ModifyResponse: func(res *http.Response) error {
+			raw, err := io.ReadAll(res.Body)
+			if err != nil {
+				return err
+			}
+			var answer map[string]any
+			if err := json.Unmarshal(raw, &answer); err != nil {
+				return err
+			}
+			if result, ok := answer["result"].(map[string]any); ok {
+				change(result)
+			}
+			if raw, err = json.Marshal(answer); err != nil {
+				return err
+			}
+			res.Body, res.ContentLength = io.NopCloser(bytes.NewReader(raw)), int64(len(raw))
+			res.Header.Set("Content-Length", strconv.Itoa(len(raw)))
+			return nil
+		},
+	}
+	server := httptest.NewServer(proxy)
+	t.Cleanup(server.Close)
+	c, err := client.New(server.URL)
+	require.NoError(t, err)
+	return c
+}
+
+// inside walks a decoded JSON object; nil where there is no such thing.
+func inside(object map[string]any, names ...string) map[string]any {
+	for _, name := range names {
+		object, _ = object[name].(map[string]any)
+	}
+	return object
+}
+
+// flip changes one character of a base64 or hex text.
+func flip(text string, at int) string {
+	raw := []byte(text)
+	if raw[at] == 'A' {
+		raw[at] = 'B'
+	} else {
+		raw[at] = 'A'
+	}
+	return string(raw)
+}
+
+func requireUnproven(t *testing.T, err error, reason string) {
+	t.Helper()
+	require.ErrorIs(t, err, client.ErrUnproven, reason)
+	f, ok := fault.As(err)
+	require.True(t, ok, reason)
+	require.Equal(t, fault.Unavailable, f.Kind, reason)
+	require.Equal(t, "The chain's answer is not proven", f.Message, "what the node said stays inside: %s", reason)
+}
+
+// From nothing but the hash of the genesis: balances, and that there is none.
+func TestLightClientProvesBalances(t *testing.T) {
+	config, hash := newConfig(t)
+	chain := start(t, config)
+	defer chain.finish()
+	chain.await(1)
+	ctx, recipient := context.Background(), livechain.Address{42}
+	trust, id, err := chain.TrustGenesis(ctx, hash, 0)
+	require.NoError(t, err)
+	require.Equal(t, chainID, id)
+	require.EqualValues(t, 1, trust.Height)
+	light, err := client.NewLight(ctx, id, trust, chain.Client)
+	require.NoError(t, err)
+
+	before, err := light.Account(ctx, recipient, 0)
+	require.NoError(t, err)
+	require.False(t, before.Exists, "proven not to be there")
+	require.NoError(t, chain.send(0, recipient, 5))
+	chain.awaitBalance(recipient, 5)
+	for range 3 { // the headers that are known serve again
+		proven, err := light.Account(ctx, recipient, 0)
+		require.NoError(t, err)
+		require.True(t, proven.Exists)
+		require.Equal(t, money.Amount(5), proven.Balance)
+		require.Equal(t, money.Amount(5), proven.Spendable)
+		require.Greater(t, proven.Height, before.Height)
+		require.WithinDuration(t, time.Now(), proven.Time, patience)
+	}
+	again, err := light.Account(ctx, recipient, before.Height)
+	require.NoError(t, err)
+	require.Equal(t, before, again, "an earlier height says what it said")
+	sender, err := light.Account(ctx, holderAddress(), 0)
+	require.NoError(t, err)
+	require.EqualValues(t, 1, sender.Nonce)
+
+	t.Run("Lies", func(t *testing.T) { lies(t, config.RPCAddress, trust) })
+	t.Run("Roots of trust", func(t *testing.T) { rootsOfTrust(t, chain, hash, trust) })
+	t.Run("Heights", func(t *testing.T) {
+		_, err := light.Account(ctx, recipient, 1_000_000)
+		require.True(t, fault.Is(err, fault.Unavailable))
+		require.NotErrorIs(t, err, client.ErrUnproven, "an honest answer: that height is not kept")
+	})
+}
+
+func lies(t *testing.T, address string, trust client.Trust) {
+	ctx, other := context.Background(), livechain.Address{43}
+	answer := func(change func(map[string]any)) func(map[string]any) {
+		return func(result map[string]any) {
+			if response := inside(result, "response"); response["proofOps"] != nil {
+				change(response)
+			}
+		}
+	}
+	ops := func(response map[string]any) []any { return inside(response, "proofOps")["ops"].([]any) }
+	for reason, change := range map[string]func(map[string]any){
+		"one bit of the proof": answer(func(r map[string]any) {
+			op := ops(r)[0].(map[string]any)
+			op["data"] = flip(op["data"].(string), 20)
+		}),
+		"no proof":              answer(func(r map[string]any) { r["proofOps"] = nil }),
+		"half a proof":          answer(func(r map[string]any) { inside(r, "proofOps")["ops"] = ops(r)[:1] }),
+		"another kind of proof": answer(func(r map[string]any) { ops(r)[0].(map[string]any)["type"] = "iavl:v" }),
+		"another height": answer(func(r map[string]any) {
+			height, _ := strconv.Atoi(r["height"].(string))
+			r["height"] = strconv.Itoa(height - 1)
+		}),
+		"another root": func(result map[string]any) {
+			if header := inside(result, "signed_header", "header"); header != nil && header["height"] != "1" {
+				header["app_hash"] = flip(header["app_hash"].(string), 0)
+			}
+		},
+		"a forged signature": func(result map[string]any) {
+			if commit := inside(result, "signed_header", "commit"); commit != nil && commit["height"] != "1" {
+				signature := commit["signatures"].([]any)[0].(map[string]any)
+				signature["signature"] = flip(signature["signature"].(string), 3)
+			}
+		},
+		"other validators": func(result map[string]any) {
+			if list, ok := result["validators"].([]any); ok && result["block_height"] != "1" {
+				list[0].(map[string]any)["voting_power"] = "11"
+			}
+		},
+	} {
+		dishonest := liar(t, "http://"+address, change)
+		light, err := client.NewLight(ctx, chainID, trust, dishonest)
+		require.NoError(t, err, reason)
+		seen, err := dishonest.Status(ctx)
+		require.NoError(t, err, reason)
+		_, err = light.Account(ctx, holderAddress(), seen.Height-1)
+		requireUnproven(t, err, reason)
+	}
+
+	// The proof of one account says nothing about another.
+	swapped := liar(t, "http://"+address, func(map[string]any) {})
+	light, err := client.NewLight(ctx, chainID, trust, swapped)
+	require.NoError(t, err)
+	proven, err := light.Account(ctx, other, 0)
+	require.NoError(t, err, "unchanged answers are believed")
+	require.False(t, proven.Exists)
+}
+
+func rootsOfTrust(t *testing.T, chain *running, hash string, trust client.Trust) {
+	ctx := context.Background()
+	_, _, err := chain.TrustGenesis(ctx, flip(hash, 5), 0)
+	requireUnproven(t, err, "another genesis")
+	forged := trust
+	forged.Hash = bytes.Repeat([]byte{1}, 32)
+	_, err = client.NewLight(ctx, chainID, forged, chain.Client)
+	requireUnproven(t, err, "another header")
+	_, err = client.NewLight(ctx, "aurora-2", trust, chain.Client)
+	requireUnproven(t, err, "another chain")
+
+	expired := trust
+	expired.Period = time.Millisecond
+	light, err := client.NewLight(ctx, chainID, expired, chain.Client)
+	require.NoError(t, err)
+	_, err = light.Account(ctx, holderAddress(), 0)
+	require.ErrorIs(t, err, client.ErrTrustTooOld)
+
+	for reason, change := range map[string]func(map[string]any){
+		"too large a genesis":     func(r map[string]any) { r["total"] = "1000" },
+		"a genesis in no base 64": func(r map[string]any) { r["data"] = "?" },
+		"a genesis in no JSON":    func(r map[string]any) { r["data"] = "" },
+	} {
+		_, _, err := liar(t, "http://"+chain.address, func(r map[string]any) {
+			if r["total"] != nil {
+				change(r)
+			}
+		}).TrustGenesis(ctx, hash, 0)
+		requireUnproven(t, err, reason)
+	}
+	other, _ := document(t, chainID, genesis.Validator{Name: "validator-0", PublicKey: holder.Public().(ed25519.PublicKey), Power: 10})
+	usurped, _, err := genesis.Parse(other)
+	require.NoError(t, err)
+	_, err = chain.TrustDocument(ctx, usurped, 0)
+	requireUnproven(t, err, "the genesis names another validator")
+
+	gone, err := client.New("http://"+freeAddress(t), client.WithTimeout(time.Second))
+	require.NoError(t, err)
+	_, _, err = gone.TrustGenesis(ctx, hash, 0)
+	require.NotErrorIs(t, err, client.ErrUnproven)
+	require.True(t, fault.Is(err, fault.Unavailable))
+	_, err = client.NewLight(ctx, chainID, trust, gone)
+	require.NotErrorIs(t, err, client.ErrUnproven, "nobody answered, so nobody lied")
+	require.True(t, fault.Is(err, fault.Unavailable))
+	_, err = client.NewLight(ctx, chainID, trust, chain.Client, chain.Client, gone)
+	require.NoError(t, err, "a witness that is away does not stop the others")
+}
