@@ -12,6 +12,7 @@ import (
 	"time"
 
 	abci "github.com/cometbft/cometbft/abci/types"
+	"github.com/go-logr/logr"
 
 	"github.com/lucid-blockchain/lucid/internal/livechain/genesis"
 	"github.com/lucid-blockchain/lucid/internal/livechain/state"
@@ -23,14 +24,26 @@ import (
 // connections at once: consensus drives the block, the mempool checks, queries
 // and snapshots read.
 type Application struct {
-	// Snapshots and vote extensions are not offered; the base declines them.
+	// Vote extensions are not offered; the base declines them.
 	abci.BaseApplication
 
-	store       *state.Store
-	genesisHash string
+	store        *state.Store
+	genesisHash  string
+	retainBlocks int64
+	logger       logr.Logger
+	metrics      metrics
+
+	snapshots  Snapshots
+	shelf      *shelf
+	restoring  *restoring
+	failed     chan error
+	running    context.Context // ends with Close
+	stop       context.CancelFunc
+	background sync.WaitGroup // the snapshot in the making
 
 	// The block in progress; only the consensus connection touches it.
 	pending *state.Pending
+	results []*abci.ExecTxResult
 	height  int64
 
 	mu    sync.Mutex
@@ -40,23 +53,46 @@ type Application struct {
 
 // Options are what an application can't learn from its blocks.
 type Options struct {
-	Dir         string // folder of the state, created when missing
+	Dir         string // folder of the state, created when missing; empty keeps it in memory only
 	GenesisHash string // shown at /info
+	Snapshots   Snapshots
+	// RetainBlocks is how many of the last blocks CometBFT has to keep; 0 means
+	// all of them.
+	RetainBlocks int64
+	Logger       logr.Logger // of what happens beside the blocks
 }
 
 // New opens the application on its folder.
 func New(o Options) (*Application, error) {
-	store, err := state.Open(o.Dir)
+	store, err := openState(o.Dir)
 	if err != nil {
 		return nil, err
 	}
-	a := &Application{store: store, genesisHash: o.GenesisHash}
+	a := &Application{
+		store: store, genesisHash: o.GenesisHash, retainBlocks: o.RetainBlocks, logger: o.Logger,
+		metrics: newMetrics(), failed: make(chan error, 1),
+	}
+	if err := a.openSnapshots(o.Snapshots); err != nil {
+		return nil, errors.Join(err, store.Close())
+	}
+	a.running, a.stop = context.WithCancel(context.Background())
 	a.resetCheck(time.Time{})
 	return a, nil
 }
 
-// Close gives the folder back.
-func (a *Application) Close() error { return a.store.Close() }
+func openState(dir string) (*state.Store, error) {
+	if dir == "" {
+		return state.OpenInMemory()
+	}
+	return state.Open(dir)
+}
+
+// Close gives the folder back. A snapshot in the making is given up.
+func (a *Application) Close() error {
+	a.stop()
+	a.background.Wait()
+	return a.store.Close()
+}
 
 // Info tells CometBFT what was committed; it replays the blocks after that.
 func (a *Application) Info(context.Context, *abci.RequestInfo) (*abci.ResponseInfo, error) {
@@ -181,7 +217,7 @@ func (a *Application) FinalizeBlock(_ context.Context, req *abci.RequestFinalize
 	if a.pending, err = a.store.Prepare(changes); err != nil {
 		return nil, err
 	}
-	a.height = req.Height
+	a.height, a.results = req.Height, results
 	a.mu.Lock()
 	a.now = req.Time
 	a.mu.Unlock()
@@ -196,11 +232,13 @@ func (a *Application) Commit(context.Context, *abci.RequestCommit) (*abci.Respon
 	if err := a.store.Commit(a.height, a.pending); err != nil {
 		return nil, err
 	}
-	a.pending = nil
+	a.metrics.count(a.results)
+	a.pending, a.results = nil, nil
 	a.mu.Lock()
 	a.check = newOverlay(committed{a.store})
 	a.mu.Unlock()
-	return &abci.ResponseCommit{}, nil
+	a.snapshotAfter(a.height)
+	return &abci.ResponseCommit{RetainHeight: a.retainHeight(a.height)}, nil
 }
 
 func (a *Application) resetCheck(now time.Time) {

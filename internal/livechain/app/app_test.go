@@ -59,24 +59,31 @@ func document(t testing.TB) genesis.State {
 
 // chain drives one application as CometBFT would.
 type chain struct {
-	t      testing.TB
-	dir    string
-	app    *app.Application
-	height int64
-	hash   []byte
+	t       testing.TB
+	options app.Options
+	app     *app.Application
+	height  int64
+	hash    []byte
 }
 
 func start(t testing.TB) *chain {
-	c := &chain{t: t, dir: t.TempDir()}
+	c := fresh(t, app.Options{Dir: t.TempDir()})
+	c.hash = c.init()
+	return c
+}
+
+// fresh is a chain that has not seen its genesis yet.
+func fresh(t testing.TB, options app.Options) *chain {
+	options.GenesisHash = "abc"
+	c := &chain{t: t, options: options}
 	c.open()
 	t.Cleanup(func() { require.NoError(t, c.app.Close()) })
-	c.hash = c.init()
 	return c
 }
 
 func (c *chain) open() {
 	var err error
-	c.app, err = app.New(app.Options{Dir: c.dir, GenesisHash: "abc"})
+	c.app, err = app.New(c.options)
 	require.NoError(c.t, err)
 }
 

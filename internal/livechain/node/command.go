@@ -53,6 +53,8 @@ func NewCommand() *cobra.Command {
 	flags.StringVar(&config.ReadyAddress, "ready-address", "0.0.0.0:26661", "host:port of GET /ready, which fails while the node is behind its peers; empty for none")
 	flags.StringSliceVar(&config.Peers, "peers", nil, "the chain's nodes, each as id@host:port; names are looked up for every attempt")
 	flags.StringVar(&config.PeersFile, "peers-file", "", "file of more peers, one a line; it is read again all the time")
+	config.Retention.flags(flags)
+	config.StateSync.flags(flags)
 	flags.StringVar(&format, "log-format", string(telemetry.LogJSON), "json or text")
 	flags.IntVar(&verbosity, "verbosity", 0, "1 adds what each block does, 2 adds all of consensus")
 	return cmd

@@ -52,6 +52,9 @@ type Config struct {
 	Peers          []string // the chain's nodes, each as id@host:port; itself is left out
 	PeersFile      string   // more of them, one a line, read again all the time; may be empty
 	Logger         logr.Logger
+
+	Retention Retention
+	StateSync StateSync
 }
 
 // RunNode runs until ctx ends and then stops in order: RPC and peers,
@@ -60,10 +63,8 @@ type Config struct {
 func RunNode(ctx context.Context, config Config) (err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	for _, peer := range config.Peers {
-		if _, err := checkPeer(peer); err != nil {
-			return err
-		}
+	if err := config.validate(); err != nil {
+		return err
 	}
 	document, hash, err := readGenesis(config.GenesisFile)
 	if err != nil {
@@ -72,11 +73,16 @@ func RunNode(ctx context.Context, config Config) (err error) {
 	if err := makeHome(config.Home, hash); err != nil {
 		return err
 	}
-	application, err := app.New(app.Options{Dir: filepath.Join(config.Home, stateFolder), GenesisHash: hash})
+	application, err := app.New(config.application(hash))
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, application.Close()) }()
+	remove, err := registerMetrics(config, document.ChainID, application)
+	if err != nil {
+		return err
+	}
+	defer remove()
 	files := &databases{}
 	defer files.close()
 	node, err := start(ctx, config, document, application, files)
@@ -90,6 +96,7 @@ func RunNode(ctx context.Context, config Config) (err error) {
 	select {
 	case <-ctx.Done():
 		config.Logger.Info("The node stops")
+	case err = <-application.Failed():
 	case <-node.Quit():
 		err = errors.New("the node stopped by itself, its log says why")
 	}
@@ -155,6 +162,9 @@ func start(ctx context.Context, config Config, document *types.GenesisDoc, appli
 		return nil, err
 	}
 	settings := config.comet()
+	if err := configureStateSync(ctx, config, settings, document); err != nil {
+		return nil, err
+	}
 	// Each of the four connections has a lock of its own: a query need not wait
 	// for a block.
 	creator := proxy.NewConnSyncLocalClientCreator(application)
@@ -212,15 +222,17 @@ type databases struct{ opened []dbm.DB }
 
 // open is a cmtconfig.DBProvider.
 func (d *databases) open(c *cmtconfig.DBContext) (dbm.DB, error) {
-	database, err := cmtconfig.DefaultDBProvider(c)
-	if err == nil {
-		d.opened = append(d.opened, database)
+	found, err := cmtconfig.DefaultDBProvider(c)
+	if err != nil {
+		return nil, err
 	}
-	return database, err
+	database := &parting{DB: found}
+	d.opened = append(d.opened, database)
+	return database, nil
 }
 
-// close may meet databases that CometBFT has closed already, which is the only
-// error that closing reports.
+// close closes what CometBFT has left open. Nothing is lost where that fails:
+// what counts has been synced.
 func (d *databases) close() {
 	for _, database := range d.opened {
 		_ = database.Close()

@@ -195,6 +195,7 @@ func requireMetrics(t *testing.T, address string) {
 	text, err := io.ReadAll(res.Body)
 	require.NoError(t, err)
 	require.Contains(t, string(text), "lucid_chain_consensus_height{chain_id=\""+chainID)
+	require.Contains(t, string(text), "lucid_chain_app_height{chain_id=\""+chainID)
 }
 
 func TestRefusedConfigurations(t *testing.T) {

@@ -4,6 +4,10 @@
 // Merkle-Patricia trie, for the root and for proofs. A height's records, nodes,
 // number and root are written in one synced batch, so a crash leaves the whole
 // height or nothing of it.
+//
+// All of it lies in one of two spaces of the database. A state that is restored
+// from another node's chunks grows in the other one, and a single write makes
+// that one count.
 package state
 
 import (
@@ -16,6 +20,7 @@ import (
 	"sync"
 
 	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/core/types"
 	"github.com/ethereum/go-ethereum/trie"
@@ -24,7 +29,7 @@ import (
 )
 
 const (
-	flatPrefix = 's' // record by its key
+	flatPrefix = 's' // record by the digest of its key
 	nodePrefix = 'n' // trie node by its path
 	cacheSize  = 32 << 20
 	// history is how many heights can be read and proven: a light client proves
@@ -53,38 +58,66 @@ type Store struct {
 	started bool // a height has been committed
 	height  int64
 	root    Root
+	space   space
 	views   []*View // ascending heights, the last is the present one
 }
 
 // Open opens or creates the store in a folder.
-func Open(dir string) (*Store, error) {
+func Open(dir string) (*Store, error) { return open(dir, vfs.Default) }
+
+// OpenInMemory makes a store that nothing is left of once it is closed.
+func OpenInMemory() (*Store, error) { return open("state", vfs.NewMem()) }
+
+func open(dir string, in vfs.FS) (*Store, error) {
 	cache := pebble.NewCache(cacheSize)
 	defer cache.Unref()
-	db, err := pebble.Open(dir, &pebble.Options{Cache: cache, Logger: quiet{}})
+	db, err := pebble.Open(dir, &pebble.Options{Cache: cache, Logger: quiet{}, FS: in})
 	if err != nil {
 		return nil, fmt.Errorf("open the state: %w", err)
 	}
 	s := &Store{db: db, root: types.EmptyRootHash}
 	if err := s.load(); err != nil {
-		return nil, errors.Join(err, db.Close())
+		return nil, errors.Join(err, s.Close())
+	}
+	// What a restore left that a crash cut off.
+	if err := clearSpace(db, s.space.other()); err != nil {
+		return nil, errors.Join(err, s.Close())
 	}
 	return s, nil
 }
 
 func (s *Store) load() error {
-	raw, closer, err := s.db.Get(metaKey)
-	if errors.Is(err, pebble.ErrNotFound) {
-		return nil
+	seen, err := readHead(s.db)
+	if err != nil || seen == nil {
+		return err
 	}
-	if err != nil {
-		return fmt.Errorf("read the state's head: %w", err)
-	}
-	defer func() { _ = closer.Close() }()
-	if len(raw) != 8+common.HashLength {
-		return errors.New("the state's head is damaged: restore the node's home or let it sync anew")
-	}
-	s.advance(int64(binary.BigEndian.Uint64(raw)), common.BytesToHash(raw[8:]))
+	s.space = seen.space
+	s.advance(seen.height, seen.root)
 	return nil
+}
+
+// head is what the database says of itself: where its records lie, their height
+// and their root.
+type head struct {
+	space  space
+	height int64
+	root   Root
+}
+
+func (h head) encode() []byte {
+	return append(binary.BigEndian.AppendUint64([]byte{byte(h.space)}, uint64(h.height)), h.root[:]...)
+}
+
+// readHead returns nil before the first commit.
+func readHead(from pebble.Reader) (*head, error) {
+	raw, err := get(from, metaKey)
+	if err != nil || raw == nil {
+		return nil, err
+	}
+	if len(raw) != 1+8+common.HashLength || raw[0] > 1 {
+		return nil, errors.New("the state's head is damaged: restore the node's home or let it sync anew")
+	}
+	return &head{space(raw[0]), int64(binary.BigEndian.Uint64(raw[1:])), common.BytesToHash(raw[9:])}, nil
 }
 
 // Close gives the folder back. Views taken before are no longer usable.
@@ -97,7 +130,7 @@ func (s *Store) Close() error {
 	s.closed = true
 	var all []error
 	for _, view := range s.views {
-		all = append(all, view.close())
+		all = append(all, view.Close())
 	}
 	s.views = nil
 	return errors.Join(append(all, s.db.Close())...)
@@ -118,13 +151,14 @@ func (s *Store) Get(key []byte) ([]byte, error) {
 	if s.closed {
 		return nil, ErrClosed
 	}
-	return get(s.db, flatKey(key))
+	return get(s.db, s.space.record(TrieKey(key)))
 }
 
 // Pending is a state that has been computed and not yet committed.
 type Pending struct {
 	// Root is what the app hash becomes.
 	Root    Root
+	space   space
 	changes map[string][]byte
 	nodes   *trienode.NodeSet
 }
@@ -132,17 +166,19 @@ type Pending struct {
 // Prepare computes the root that changes lead to from the committed state, and
 // writes nothing. Records are never removed; a value must not be empty.
 func (s *Store) Prepare(changes map[string][]byte) (*Pending, error) {
-	_, root, _ := s.Head()
-	return s.prepareFrom(root, changes)
+	s.mu.RLock()
+	root, in := s.root, s.space
+	s.mu.RUnlock()
+	return s.prepareFrom(root, in, changes)
 }
 
 // PrepareEmpty is Prepare from no records at all: the first state of a chain.
 func (s *Store) PrepareEmpty(changes map[string][]byte) (*Pending, error) {
-	return s.prepareFrom(types.EmptyRootHash, changes)
+	return s.prepareFrom(types.EmptyRootHash, s.space, changes)
 }
 
-func (s *Store) prepareFrom(root Root, changes map[string][]byte) (*Pending, error) {
-	tree, err := trie.New(trie.TrieID(root), nodes{s.db})
+func (s *Store) prepareFrom(root Root, in space, changes map[string][]byte) (*Pending, error) {
+	tree, err := trie.New(trie.TrieID(root), nodes{s.db, in})
 	if err != nil {
 		return nil, fmt.Errorf("open the state's trie: %w", err)
 	}
@@ -155,7 +191,7 @@ func (s *Store) prepareFrom(root Root, changes map[string][]byte) (*Pending, err
 		}
 	}
 	next, set := tree.Commit(false)
-	return &Pending{Root: next, changes: changes, nodes: set}, nil
+	return &Pending{Root: next, space: in, changes: changes, nodes: set}, nil
 }
 
 // Commit makes pending the state of a height, for good once it returns nil.
@@ -176,13 +212,13 @@ func (s *Store) Commit(height int64, pending *Pending) error {
 
 func fill(batch *pebble.Batch, height int64, pending *Pending) error {
 	for key, value := range pending.changes {
-		if err := batch.Set(flatKey([]byte(key)), value, nil); err != nil {
+		if err := batch.Set(pending.space.record(TrieKey([]byte(key))), value, nil); err != nil {
 			return err
 		}
 	}
 	if pending.nodes != nil {
 		for path, node := range pending.nodes.Nodes {
-			key := nodeKey([]byte(path))
+			key := pending.space.node([]byte(path))
 			if node.IsDeleted() {
 				if err := batch.Delete(key, nil); err != nil {
 					return err
@@ -194,17 +230,16 @@ func fill(batch *pebble.Batch, height int64, pending *Pending) error {
 			}
 		}
 	}
-	head := binary.BigEndian.AppendUint64(nil, uint64(height))
-	return batch.Set(metaKey, append(head, pending.Root[:]...), nil)
+	return batch.Set(metaKey, head{pending.space, height, pending.Root}.encode(), nil)
 }
 
 // advance notes the new head. s.mu is held, or s is not shared yet.
 func (s *Store) advance(height int64, root Root) {
 	s.started, s.height, s.root = true, height, root
-	s.views = append(s.views, &View{Height: height, Root: root, snapshot: s.db.NewSnapshot()})
+	s.views = append(s.views, &View{Height: height, Root: root, space: s.space, snapshot: s.db.NewSnapshot()})
 	if len(s.views) > history {
 		// A reader that still holds it gets an error, see View.
-		_ = s.views[0].close()
+		_ = s.views[0].Close()
 		s.views = slices.Delete(s.views, 0, 1)
 	}
 }
@@ -231,8 +266,19 @@ func TrieKey(key []byte) []byte {
 	return digest[:]
 }
 
-func flatKey(key []byte) []byte  { return append([]byte{flatPrefix}, key...) }
-func nodeKey(path []byte) []byte { return append([]byte{nodePrefix}, path...) }
+// space is one of the two parts of the database that a state may lie in.
+type space byte
+
+func (s space) other() space { return 1 - s }
+
+// record is where the flat record of a trie key lies.
+func (s space) record(trieKey []byte) []byte {
+	return append([]byte{flatPrefix, byte(s)}, trieKey...)
+}
+
+func (s space) node(path []byte) []byte {
+	return append([]byte{nodePrefix, byte(s)}, path...)
+}
 
 func get(from pebble.Reader, key []byte) ([]byte, error) {
 	value, closer, err := from.Get(key)
@@ -248,7 +294,10 @@ func get(from pebble.Reader, key []byte) ([]byte, error) {
 
 // nodes serves the trie from a database or one of its snapshots. Only one
 // version of a node exists in either, so the path alone names it.
-type nodes struct{ from pebble.Reader }
+type nodes struct {
+	from pebble.Reader
+	in   space
+}
 
 var _ database.NodeDatabase = nodes{}
 
@@ -257,7 +306,7 @@ func (n nodes) NodeReader(common.Hash) (database.NodeReader, error) { return n, 
 
 // Node implements database.NodeReader.
 func (n nodes) Node(_ common.Hash, path []byte, _ common.Hash) ([]byte, error) {
-	return get(n.from, nodeKey(path))
+	return get(n.from, n.in.node(path))
 }
 
 // quiet drops Pebble's chatter; its errors come back from the calls.
