@@ -1,0 +1,234 @@
+package app_test
+
+import (
+	"crypto/ed25519"
+	"encoding/binary"
+	"flag"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/lucid-blockchain/lucid/internal/livechain"
+	"github.com/lucid-blockchain/lucid/internal/livechain/app"
+	"github.com/lucid-blockchain/lucid/internal/livechain/tx"
+	"github.com/lucid-blockchain/lucid/internal/money"
+)
+
+const (
+	determinismSeed   = 2_026_11_23
+	determinismBlocks = 10_000
+	// The race detector makes a block about ten times as slow.
+	determinismBlocksUnderRace = 2_000
+	// strangers are accounts that only receive: the state grows with them.
+	strangers = 2_000
+)
+
+// blocksWanted overrides the number of blocks, such as for a long run under the
+// race detector, with -args -blocks=10000.
+var blocksWanted = flag.Int("blocks", 0, "random blocks of the test of determinism; 0 means 10000, or 2000 under the race detector")
+
+// author writes random transactions of ten holders: every message, and every
+// way in which one can be wrong.
+type author struct {
+	*rand.Rand
+	t      testing.TB
+	keys   []ed25519.PrivateKey
+	homes  []livechain.Address // of the keys
+	nonces func(livechain.Address) uint64
+	ahead  map[int]uint64 // nonces used in the block that is being written
+	last   []byte         // an earlier transaction, to be sent again
+}
+
+// newAuthor reads nonces from the chain that the transactions are run on first.
+func newAuthor(c *chain, seed uint64) *author {
+	a := &author{t: c.t, Rand: rand.New(rand.NewPCG(seed, seed)), nonces: func(from livechain.Address) uint64 {
+		return c.account(from).Nonce
+	}}
+	for n := byte(1); n <= 10; n++ {
+		a.keys, a.homes = append(a.keys, key(n)), append(a.homes, at(key(n)))
+	}
+	return a
+}
+
+func (a *author) block() [][]byte {
+	a.ahead = map[int]uint64{}
+	txs := make([][]byte, a.IntN(8))
+	for i := range txs {
+		txs[i] = a.spoiled()
+	}
+	return txs
+}
+
+// spoiled is mostly a good transaction.
+func (a *author) spoiled() []byte {
+	from := a.IntN(len(a.keys))
+	body := tx.Body{Nonce: a.nonces(a.homes[from]) + a.ahead[from], Fee: fee + money.Amount(a.IntN(3)), Message: a.message()}
+	switch a.IntN(20) {
+	case 0:
+		return a.noise()
+	case 1:
+		raw := sign(a.t, a.keys[from], body)
+		raw[len(raw)-1-a.IntN(64)] ^= 1 << a.IntN(8) // in the signature
+		return raw
+	case 2:
+		return sign(a.t, a.keys[from], body)[:a.IntN(100)]
+	case 3:
+		if a.last != nil {
+			return a.last // a replay
+		}
+	case 4:
+		body.Nonce += 1 + uint64(a.IntN(3))
+		return sign(a.t, a.keys[from], body)
+	case 5:
+		body.ChainID = "other-1"
+		return sign(a.t, a.keys[from], body)
+	case 6:
+		body.Fee = fee - 1
+		return sign(a.t, a.keys[from], body)
+	case 7:
+		body.Nonce = 0
+		return sign(a.t, treasury, body) // vests, and has nothing to give
+	}
+	a.ahead[from]++
+	a.last = sign(a.t, a.keys[from], body)
+	return a.last
+}
+
+func (a *author) noise() []byte {
+	raw := make([]byte, a.IntN(300))
+	for i := range raw {
+		raw[i] = byte(a.Uint32())
+	}
+	return raw
+}
+
+func (a *author) message() tx.Message {
+	switch a.IntN(9) {
+	case 8:
+		return tx.Swap{Sell: tx.Token, AmountIn: 1} // too little to be worth a unit
+	case 0:
+		return tx.Swap{Sell: tx.Token, AmountIn: a.amount(1_000 * million), MinOut: a.amount(million)}
+	case 1:
+		return tx.Swap{Sell: tx.CNPY, AmountIn: a.amount(million)}
+	case 2:
+		return tx.Swap{Sell: tx.Token, AmountIn: a.amount(million), MinOut: 1_000 * million} // too much to ask
+	case 3:
+		return tx.Transfer{To: stranger(a.IntN(strangers)), Asset: tx.CNPY, Amount: a.amount(million)}
+	case 4:
+		return send(a.homes[a.IntN(len(a.homes))], a.amount(100_000*million))
+	case 5:
+		return send(a.homes[a.IntN(len(a.homes))], a.amount(100_000_000*million)) // mostly more than there is
+	}
+	return send(stranger(a.IntN(strangers)), a.amount(1_000*million))
+}
+
+func (a *author) amount(most int64) money.Amount { return money.Amount(1 + a.Int64N(most)) }
+
+func stranger(n int) (address livechain.Address) {
+	binary.BigEndian.PutUint32(address[:], uint32(n)+1)
+	return address
+}
+
+// recorded is a chain's blocks with the app hash after each.
+type recorded struct {
+	txs    [][][]byte
+	hashes [][]byte
+	codes  map[app.Code]int
+}
+
+// record writes blocks on c, one for each height.
+func record(c *chain, blocks int, seed uint64) *recorded {
+	r, a := &recorded{codes: map[app.Code]int{}}, newAuthor(c, seed)
+	for range blocks {
+		txs := a.block()
+		for _, result := range c.block(txs...) {
+			r.codes[app.Code(result.Code)]++
+		}
+		r.txs, r.hashes = append(r.txs, txs), append(r.hashes, c.hash)
+	}
+	return r
+}
+
+// replay runs the blocks after c's height on c, and meet between them.
+func (r *recorded) replay(c *chain, meet func(height int64, txs [][]byte)) {
+	for int(c.height) < len(r.txs) {
+		txs := r.txs[c.height]
+		meet(c.height, txs)
+		c.block(txs...)
+		require.Equal(c.t, r.hashes[c.height-1], c.hash, "the app hash of height %d", c.height)
+	}
+}
+
+// The same blocks give the same app hash: on a second store, on one that is
+// restarted and asked to check transactions in between, and on one that started
+// from a snapshot of the middle. No value appears or vanishes.
+func TestSameBlocksSameAppHash(t *testing.T) {
+	blocks := *blocksWanted
+	if blocks == 0 {
+		blocks = determinismBlocks
+		if underRace {
+			blocks = determinismBlocksUnderRace
+		}
+	}
+	every := int64(blocks / 2)
+	first := fresh(t, app.Options{Snapshots: app.Snapshots{Dir: t.TempDir(), Every: every, Keep: 2, ChunkSize: 10_000}})
+	first.hash = first.init()
+	r := record(first, blocks, determinismSeed)
+	t.Logf("%d blocks from PRNG seed %d; transactions by code: %v", blocks, determinismSeed, r.codes)
+	for code := app.CodeOK; code <= app.CodePool; code++ {
+		require.NotZero(t, r.codes[code], "%s", code)
+	}
+	requireAllSums(t, first)
+
+	middle := first.awaitSnapshot(every)
+	t.Run("a second store", func(t *testing.T) {
+		t.Parallel()
+		c := fresh(t, app.Options{})
+		c.init()
+		r.replay(c, func(int64, [][]byte) {})
+	})
+	t.Run("a store that is restarted", func(t *testing.T) {
+		t.Parallel()
+		c, shake := start(t), rand.New(rand.NewPCG(determinismSeed, 1))
+		r.replay(c, func(_ int64, txs [][]byte) {
+			if shake.IntN(200) == 0 {
+				c.finalize(c.height+1, txs...) // lost in a crash
+				c.reopen()
+			}
+			if shake.IntN(10) == 0 {
+				for _, raw := range txs {
+					c.check(raw)
+				}
+			}
+		})
+	})
+	t.Run("a snapshot of the middle", func(t *testing.T) {
+		t.Parallel()
+		c := fresh(t, app.Options{})
+		c.join(first, middle, r.hashes[every-1])
+		r.replay(c, func(int64, [][]byte) {})
+		requireAllSums(t, c)
+	})
+}
+
+// requireAllSums adds up all accounts that author writes to.
+func requireAllSums(t *testing.T, c *chain) {
+	t.Helper()
+	var pool app.Pool
+	require.Zero(t, c.ask("/pool", &pool))
+	tokens, cnpy := pool.TokenReserve, pool.CNPYReserve
+	everybody := []livechain.Address{at(treasury), livechain.ModuleAddress("fees")}
+	for n := byte(1); n <= 10; n++ {
+		everybody = append(everybody, at(key(n)))
+	}
+	for n := range strangers {
+		everybody = append(everybody, stranger(n))
+	}
+	for _, address := range everybody {
+		account := c.account(address)
+		tokens, cnpy = tokens+account.Balance, cnpy+account.CNPY
+	}
+	require.Equal(t, money.Amount(200_000_000*million), tokens)
+	require.Equal(t, money.Amount(40_000*million), cnpy)
+}
