@@ -14,6 +14,7 @@ const (
 	ConditionAvailable               = "Available"
 	ConditionSnapshotProgrammed      = "SnapshotProgrammed"
 	ConditionSignInReady             = "SignInReady"
+	ConditionBridgeReady             = "BridgeReady"
 	ConditionRateLimitPolicyAffected = "RateLimitPolicyAffected"
 )
 
@@ -61,6 +62,7 @@ const (
 	ReasonNoDeployment        = "NoDeployment"
 	ReasonAvailable           = "Available"
 	ReasonUnavailable         = "Unavailable"
+	ReasonEndpointsKnown      = "EndpointsKnown"
 	ReasonMailConfigured      = "MailConfigured"
 	ReasonMailNotConfigured   = "MailNotConfigured"
 	ReasonDevelopment         = "Development"

@@ -232,6 +232,10 @@ type LucidGatewaySpec struct {
 	// +optional
 	Market Market `json:"market,omitzero"`
 
+	// Bridge sells CNPY for tokens of other chains; left out, there is none.
+	// +optional
+	Bridge *Bridge `json:"bridge,omitempty"`
+
 	// TrustedProxies are the only peers whose X-Forwarded-For is believed.
 	// +kubebuilder:validation:MaxItems=64
 	// +listType=set
@@ -258,8 +262,8 @@ type Endpoint struct {
 // LucidGatewayStatus is what was observed of a gateway.
 type LucidGatewayStatus struct {
 	// Conditions: Ready, DatabaseReady, Migrated, Available, SnapshotProgrammed,
-	// SignInReady while the launchpad is served and, while a policy is in force,
-	// RateLimitPolicyAffected.
+	// SignInReady while the launchpad is served, BridgeReady while there is a bridge
+	// and, while a policy is in force, RateLimitPolicyAffected.
 	// +listType=map
 	// +listMapKey=type
 	// +kubebuilder:validation:MaxItems=16

@@ -161,7 +161,7 @@ func (r *Reconciler) pass(ctx context.Context, gateway *lucidv1.LucidGateway) er
 	}
 	err := reconcile.Each(
 		r.children,
-		reconcile.Sequence(r.secrets, r.applyNetworkPolicy, r.migrate, r.mailSecret, r.rollOut),
+		reconcile.Sequence(r.secrets, r.bridgeSecrets, r.applyNetworkPolicy, r.migrate, r.mailSecret, r.awaitBridge, r.rollOut),
 		r.observe,
 	)(ctx, s)
 	s.report()

@@ -15,7 +15,7 @@ type scope struct {
 	conditions reconcile.Conditions
 
 	// input is set at the start; secrets adds Revision and DatabasePort, mailSecret
-	// MailRevision.
+	// MailRevision, bridgeSecrets BridgeRevision and BridgePorts.
 	input resources.Input
 	key   []byte // the platform key; set by secrets
 
@@ -24,6 +24,7 @@ type scope struct {
 	pingErr      error // set by secrets: the database did not answer
 	migrationErr error // set by migrate; nil once this image's Job succeeded
 	migrated     bool  // set by migrate
+	bridgeErr    error // set by bridgeSecrets: an endpoint is not there
 	mailErr      error // set by mailSecret: the mail server's credentials are not there
 
 	deployment  *appsv1.Deployment // set by observe; nil when there is none

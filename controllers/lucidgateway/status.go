@@ -23,9 +23,10 @@ func (s *scope) report() {
 	s.reportSnapshot()
 	s.reportPolicies()
 	s.reportSignIn()
+	s.reportBridge()
 	s.conditions.Summarise(lucidv1.ConditionReady, lucidv1.ReasonReady, "the gateway serves", s.parts()...)
 	// The spec counts as observed once nothing of it is left to be sent.
-	if s.childrenErr == nil && s.secretErr == nil && s.mailErr == nil && s.observedErr == nil && s.migrated {
+	if s.childrenErr == nil && s.secretErr == nil && s.mailErr == nil && s.bridgeErr == nil && s.observedErr == nil && s.migrated {
 		s.gateway.Status.ObservedGeneration = s.gateway.Generation
 	}
 }
@@ -37,6 +38,9 @@ func (s *scope) parts() []string {
 	parts := []string{lucidv1.ConditionDatabaseReady, lucidv1.ConditionMigrated}
 	if s.mailErr != nil {
 		parts = append(parts, lucidv1.ConditionSignInReady)
+	}
+	if s.bridgeErr != nil {
+		parts = append(parts, lucidv1.ConditionBridgeReady)
 	}
 	return append(parts, lucidv1.ConditionAvailable, lucidv1.ConditionSnapshotProgrammed)
 }

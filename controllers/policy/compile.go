@@ -35,6 +35,7 @@ func Compile(gateway *lucidv1.LucidGateway, policies []lucidv1.RateLimitPolicy) 
 	}
 	doc.Maintenance = maintenance(gateway)
 	doc.Mail = mailOf(gateway)
+	doc.Bridge = bridgeOf(gateway)
 	return doc, claims
 }
 

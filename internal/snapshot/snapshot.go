@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/lucid-blockchain/lucid/internal/bridge/counterchain"
 	"github.com/lucid-blockchain/lucid/internal/mail"
 	"github.com/lucid-blockchain/lucid/internal/ratelimit"
 )
@@ -64,6 +65,9 @@ type Snapshot struct {
 	// Mail is nil where none can be sent. It is left out then, so that pods which
 	// are older than the field go on reading the document.
 	Mail *mail.Settings `json:"mail,omitempty"`
+	// Bridge is nil where there is none, and left out like Mail. Endpoints are not
+	// in it: pods have them by reference to their Secrets.
+	Bridge *counterchain.Settings `json:"bridge,omitempty"`
 	// RateLimits holds the tiers of each surface in order. A surface that is not
 	// named has ratelimit.DefaultTiers; one with an empty list has no limits.
 	RateLimits map[string][]ratelimit.Tier `json:"rateLimits"`

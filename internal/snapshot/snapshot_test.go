@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/lucid-blockchain/lucid/internal/bridge/counterchain"
 	"github.com/lucid-blockchain/lucid/internal/fault"
 	"github.com/lucid-blockchain/lucid/internal/mail"
 	"github.com/lucid-blockchain/lucid/internal/ratelimit"
@@ -21,7 +22,14 @@ func valid() *Snapshot {
 		TrustedProxies: []string{"10.0.0.0/8", "fd00::/8"},
 		Maintenance:    &Maintenance{Mode: MaintenanceOn, RetryAfterSeconds: 30},
 		Mail:           &mail.Settings{Host: "smtp.example.org", Port: 587, From: "no-reply@example.org", TLS: mail.StartTLS},
-		RateLimits:     map[string][]ratelimit.Tier{"gateway": ratelimit.DefaultTiers("gateway"), "launchpad": {}},
+		Bridge: &counterchain.Settings{
+			PaymentDeadlineSeconds: 3600, MinOrderCNPY: counterchain.DefaultMinOrder,
+			Assets: []counterchain.Asset{{
+				Network: "tron", Symbol: "USDT", Kind: counterchain.TRON, ChainID: 728126428, Decimals: 6,
+				Contract: "TR7NHqjeKQxGTCi8q8ZY4pL8otSzgjLj6t", Finality: counterchain.ByConfirmations, Confirmations: 20,
+			}},
+		},
+		RateLimits: map[string][]ratelimit.Tier{"gateway": ratelimit.DefaultTiers("gateway"), "launchpad": {}},
 	}
 }
 
@@ -49,6 +57,7 @@ func TestHash(t *testing.T) {
 		"Rate":        {"Every field is.", func(s *Snapshot) { s.CNPYUSDRate = "1.01" }, false},
 		"Tier":        {"So are the limits.", func(s *Snapshot) { s.RateLimits["gateway"][0].Burst++ }, false},
 		"Mail":        {"So is the mail server.", func(s *Snapshot) { s.Mail.Port++ }, false},
+		"Bridge":      {"So is the bridge.", func(s *Snapshot) { s.Bridge.Assets[0].Confirmations++ }, false},
 		"Maintenance": {"And maintenance.", func(s *Snapshot) { s.Maintenance = nil }, false},
 	}
 	for name, tc := range cases {
@@ -100,8 +109,9 @@ func TestParseFillsIn(t *testing.T) {
 // A pod that is older than the field refuses a document that names it.
 func TestMailIsLeftOutWhereThereIsNone(t *testing.T) {
 	s := valid()
-	s.Mail = nil
+	s.Mail, s.Bridge = nil, nil
 	assert.NotContains(t, string(encode(t, s)), "mail")
+	assert.NotContains(t, string(encode(t, s)), "bridge")
 }
 
 func TestValidateReportsEverything(t *testing.T) {
@@ -111,6 +121,7 @@ func TestValidateReportsEverything(t *testing.T) {
 		TrustedProxies: []string{"10.0.0.0/8", "localhost"},
 		Maintenance:    &Maintenance{Mode: "Perhaps", RetryAfterSeconds: -1},
 		Mail:           &mail.Settings{Host: "smtp.example.org", Port: 587, From: "nobody", TLS: "SSL"},
+		Bridge:         &counterchain.Settings{},
 		RateLimits: map[string][]ratelimit.Tier{
 			"shop": {}, "docu": {{Name: "a", Requests: 0, Window: ratelimit.Duration(time.Second)}},
 		},
@@ -124,6 +135,7 @@ func TestValidateReportsEverything(t *testing.T) {
 	assert.Equal(t, []string{
 		"generation", "gateway", "identity", "cnpyUSDRate", "surfaces[1].name", "surfaces[2].name",
 		"maintenance.mode", "maintenance.retryAfterSeconds", "trustedProxies[1]", "mail.from", "mail.tls",
+		"bridge.paymentDeadlineSeconds", "bridge.minOrderCNPY", "bridge.assets",
 		"rateLimits.docu[0].requests", "rateLimits.shop",
 	}, names, "Every wrong field is reported at once, in a stable order.")
 }

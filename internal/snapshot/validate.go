@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"slices"
 
+	"github.com/lucid-blockchain/lucid/internal/bridge/counterchain"
 	"github.com/lucid-blockchain/lucid/internal/fault"
 	"github.com/lucid-blockchain/lucid/internal/mail"
 	"github.com/lucid-blockchain/lucid/internal/ratelimit"
@@ -35,6 +36,7 @@ func (s *Snapshot) Validate() error {
 	c.maintenance(s.Maintenance)
 	c.proxies(s.TrustedProxies)
 	c.mail(s.Mail)
+	c.bridge(s.Bridge)
 	c.rateLimits(s.RateLimits)
 	if len(c.fields) == 0 {
 		return nil
@@ -82,6 +84,13 @@ func (c *checker) mail(settings *mail.Settings) {
 		return
 	}
 	c.join(settings.Validate("mail"))
+}
+
+func (c *checker) bridge(settings *counterchain.Settings) {
+	if settings == nil {
+		return
+	}
+	c.join(settings.Validate("bridge"))
 }
 
 // join adds what another package found wrong.

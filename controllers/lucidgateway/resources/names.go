@@ -100,6 +100,10 @@ type Input struct {
 	// MailRevision does so for the credentials of the mail server; empty where
 	// there are none.
 	MailRevision string
+	// BridgeRevision does so for the endpoints of the bridge, and BridgePorts are
+	// where those listen.
+	BridgeRevision string
+	BridgePorts    []int32
 	// APIServerPort and DatabasePort are opened for the pods' egress.
 	APIServerPort int32
 	DatabasePort  int32

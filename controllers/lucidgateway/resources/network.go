@@ -107,7 +107,7 @@ func PodDisruptionBudget(in Input) *policyv1.PodDisruptionBudget {
 
 // NetworkPolicy lets the surfaces be reached from anywhere, the internal port
 // from pods only, and the pods reach names, the API server, the database, the
-// mail server and live chains.
+// mail server, live chains and the bridge's counter chains.
 func NetworkPolicy(in Input) *networkingv1.NetworkPolicy {
 	var surfaces []int32
 	for _, surface := range EnabledSurfaces(in.Gateway) {
@@ -134,7 +134,7 @@ func NetworkPolicy(in Input) *networkingv1.NetworkPolicy {
 
 func egress(in Input) []networkingv1.NetworkPolicyEgressRule {
 	ports := []int32{portHTTPS, portAPI, portChainRPC}
-	for _, port := range []int32{in.APIServerPort, in.DatabasePort, mailPort(in.Gateway)} {
+	for _, port := range append([]int32{in.APIServerPort, in.DatabasePort, mailPort(in.Gateway)}, in.BridgePorts...) {
 		if port != 0 {
 			ports = append(ports, port)
 		}

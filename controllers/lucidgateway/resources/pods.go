@@ -68,6 +68,9 @@ func revisions(in Input) map[string]string {
 	if in.MailRevision != "" {
 		annotations[MailRevisionAnnotation] = in.MailRevision
 	}
+	if in.BridgeRevision != "" {
+		annotations[BridgeRevisionAnnotation] = in.BridgeRevision
+	}
 	return annotations
 }
 
@@ -140,7 +143,7 @@ func apiEnv(gateway *lucidv1.LucidGateway) []corev1.EnvVar {
 		fieldEnv("POD_NAMESPACE", "metadata.namespace"),
 		fieldEnv("POD_UID", "metadata.uid"),
 	}
-	return append(env, mailEnv(gateway)...)
+	return append(append(env, mailEnv(gateway)...), bridgeEnv(gateway)...)
 }
 
 func mailEnv(gateway *lucidv1.LucidGateway) []corev1.EnvVar {

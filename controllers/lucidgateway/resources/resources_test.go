@@ -83,10 +83,18 @@ func TestGolden(t *testing.T) {
 				CredentialsSecretRef: &lucidv1.LocalObjectReference{Name: "mail"},
 			}
 		}},
+		"bridged": {reason: "Endpoints of the bridge come by reference, and their ports are opened.", change: func(gw *lucidv1.LucidGateway) {
+			gw.Spec.Bridge = &lucidv1.Bridge{Assets: []lucidv1.BridgeAsset{
+				{Network: "arbitrum-one", Symbol: "USDT", EndpointSecretRef: lucidv1.LocalObjectReference{Name: "node"}},
+			}}
+		}},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			in := input(tc.change)
+			if in.Gateway.Spec.Bridge != nil {
+				in.BridgeRevision, in.BridgePorts = "76543210fedcba98", []int32{8545}
+			}
 			if in.Gateway.Spec.Auth.Mail != nil {
 				in.MailRevision = "89abcdef01234567"
 			}
