@@ -14,6 +14,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	lucidv1 "github.com/lucid-blockchain/lucid/api/v1alpha1"
+	"github.com/lucid-blockchain/lucid/internal/livechain"
+	chainclient "github.com/lucid-blockchain/lucid/internal/livechain/client"
 	"github.com/lucid-blockchain/lucid/test/platform"
 )
 
@@ -34,7 +36,8 @@ type genesisState struct {
 }
 
 // checkGenesis compares the ledger, through REST, with the live chain, through
-// its own RPC: position by position, total by total, price by price.
+// its own RPC: position by position with Merkle proofs that a light client holds
+// against the genesis hash in the status, total by total, price by price.
 func checkGenesis(t *testing.T, p *platform.Platform, chain *lucidv1.Chain, id string, traders []holder) {
 	ctx, live := context.Background(), p.LiveChain(chain)
 	holders, err := p.NewUser().Holders(ctx, id)
@@ -44,10 +47,14 @@ func checkGenesis(t *testing.T, p *platform.Platform, chain *lucidv1.Chain, id s
 	if len(holders) != len(traders) {
 		t.Errorf("%d holders, %d users traded", len(holders), len(traders))
 	}
+	light, err := live.Light(ctx, chain.Status.Network.GenesisHash)
+	if err != nil {
+		t.Fatal(err)
+	}
 	positions := []platform.Decimal{}
 	for _, h := range holders {
 		positions = append(positions, h.TokenAmount)
-		checkPosition(t, live, h, traders)
+		checkPosition(t, light, h, traders)
 	}
 	state := genesisDocument(t, p, chain)
 	checkTotals(t, p, live, state, positions, id)
@@ -55,21 +62,25 @@ func checkGenesis(t *testing.T, p *platform.Platform, chain *lucidv1.Chain, id s
 }
 
 // checkPosition wants three to agree: what the user's trades add up to, what
-// the ledger shows, and the balance on chain.
-func checkPosition(t *testing.T, live *platform.LiveChain, h platform.Holder, traders []holder) {
+// the ledger shows, and the balance that the chain proves.
+func checkPosition(t *testing.T, light *chainclient.Light, h platform.Holder, traders []holder) {
 	if h.WalletAddress == nil {
 		t.Errorf("holder %s has no address after graduation", h.UserID)
 		return
 	}
-	var account struct {
-		Balance platform.Decimal `json:"balance"`
-	}
-	if err := live.Query(context.Background(), "/account/"+*h.WalletAddress, &account); err != nil {
+	address, err := livechain.ParseAddress(*h.WalletAddress)
+	if err != nil {
 		t.Error(err)
 		return
 	}
-	if !account.Balance.Equal(h.TokenAmount) {
-		t.Errorf("holder %s: %s on chain, %s in the ledger", h.UserID, account.Balance.FloatString(6), h.TokenAmount.FloatString(6))
+	proven, err := light.Account(context.Background(), address, 0)
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	balance, _ := new(big.Rat).SetString(proven.Balance.String())
+	if balance == nil || balance.Cmp(h.TokenAmount.Rat) != 0 {
+		t.Errorf("holder %s: %s proven on chain at height %d, %s in the ledger", h.UserID, proven.Balance, proven.Height, h.TokenAmount.FloatString(6))
 	}
 	for _, trader := range traders {
 		if trader.user.ID == h.UserID && trader.position.Cmp(h.TokenAmount.Rat) != 0 {

@@ -12,9 +12,11 @@ import (
 	eventsv1 "k8s.io/api/events/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	lucidv1 "github.com/lucid-blockchain/lucid/api/v1alpha1"
+	chainclient "github.com/lucid-blockchain/lucid/internal/livechain/client"
 )
 
 // ConditionTrue reports whether the condition of that type is True.
@@ -128,6 +130,9 @@ func firstSeen(e eventsv1.Event) time.Time {
 	return e.CreationTimestamp.Time
 }
 
+// lightTimeout allows for the block whose header proves the one before it.
+const lightTimeout = 30 * time.Second
+
 // LiveChain queries a chain's node through the API server's service proxy.
 type LiveChain struct {
 	platform *Platform
@@ -159,6 +164,27 @@ func (l *LiveChain) get(ctx context.Context, path string, query map[string]strin
 }
 
 func (l *LiveChain) name() string { return l.service[:len(l.service)-len(":26657")] }
+
+// Light returns a light client of the chain that believes only what follows from
+// the hash of its genesis. It asks through the same proxy.
+func (l *LiveChain) Light(ctx context.Context, genesisHash string) (*chainclient.Light, error) {
+	transport, err := rest.TransportFor(l.platform.Config)
+	if err != nil {
+		return nil, err
+	}
+	endpoint := l.platform.Clientset.CoreV1().RESTClient().Get().Namespace(l.platform.Namespace).
+		Resource("services").Name("http:" + l.service).SubResource("proxy").URL().String()
+	// A POST to the proxy must end with a slash.
+	node, err := chainclient.New(endpoint+"/", chainclient.WithTransport(transport), chainclient.WithTimeout(lightTimeout))
+	if err != nil {
+		return nil, err
+	}
+	trust, chainID, err := node.TrustGenesis(ctx, genesisHash, 0)
+	if err != nil {
+		return nil, err
+	}
+	return chainclient.NewLight(ctx, chainID, trust, node)
+}
 
 // Height returns the height of the latest block.
 func (l *LiveChain) Height(ctx context.Context) (int64, error) {

@@ -23,8 +23,9 @@ const DefaultTimeout = 5 * time.Second
 // Client asks one RPC endpoint. It is safe for concurrent use and holds nothing
 // that has to be closed.
 type Client struct {
-	rpc     *rpchttp.HTTP
-	timeout time.Duration
+	rpc       *rpchttp.HTTP
+	timeout   time.Duration
+	transport http.RoundTripper // nil means Go's own
 }
 
 // Option changes how a client asks.
@@ -32,6 +33,10 @@ type Option func(*Client)
 
 // WithTimeout replaces DefaultTimeout.
 func WithTimeout(d time.Duration) Option { return func(c *Client) { c.timeout = d } }
+
+// WithTransport has requests go another way, such as through a proxy that asks
+// who one is.
+func WithTransport(t http.RoundTripper) Option { return func(c *Client) { c.transport = t } }
 
 // New makes a client of an endpoint such as http://aurora-rpc.lucid.svc:26657.
 // It does not connect.
@@ -43,7 +48,7 @@ func New(endpoint string, options ...Option) (*Client, error) {
 	if !strings.HasPrefix(endpoint, "http://") && !strings.HasPrefix(endpoint, "https://") {
 		return nil, fault.New(fault.Invalid, "A chain's RPC endpoint starts with http:// or https://")
 	}
-	rpc, err := rpchttp.NewWithClient(endpoint, "/websocket", &http.Client{Timeout: c.timeout})
+	rpc, err := rpchttp.NewWithClient(endpoint, "/websocket", &http.Client{Timeout: c.timeout, Transport: c.transport})
 	if err != nil {
 		return nil, fault.New(fault.Invalid, "The chain's RPC endpoint is no URL").Because(err)
 	}

@@ -37,6 +37,10 @@ const (
 	// nextBlockEvery is how often the header that proves a height is asked for.
 	nextBlockEvery  = 50 * time.Millisecond
 	witnessPatience = 2 * time.Second
+	// clockDrift is how far in the future a header may be. CometBFT's client gives
+	// a witness that is behind twice that and nextBlock to catch up.
+	clockDrift = 5 * time.Second
+	nextBlock  = time.Second
 )
 
 // The ways in which an answer is not believed. They are causes of faults.
@@ -239,34 +243,48 @@ func (l *Light) Account(ctx context.Context, address livechain.Address, height i
 	}, nil
 }
 
-// header returns a verified header once the chain has made it. CometBFT's client
-// gives up on endpoints that fail once, so each call has one of its own over the
-// headers that are known.
+// header returns a verified header once the chain has made it. An endpoint may
+// be several nodes, of which another than the one just asked is a block behind.
 func (l *Light) header(ctx context.Context, height int64) (*types.LightBlock, error) {
-	if err := l.primary.awaitBlock(ctx, height); err != nil {
-		return nil, err
+	for {
+		if err := l.primary.awaitBlock(ctx, height); err != nil {
+			return nil, err
+		}
+		l.awaitWitnesses(ctx, height)
+		block, err := l.verify(ctx, height)
+		switch {
+		case err == nil && len(block.AppHash) != len(state.Root{}):
+			return nil, unproven(fmt.Errorf("an app hash of %d bytes", len(block.AppHash)))
+		case err == nil:
+			return block, nil
+		case !errors.Is(err, provider.ErrHeightTooHigh) || ctx.Err() != nil:
+			return nil, lightFault(err)
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(nextBlockEvery):
+		}
 	}
-	l.awaitWitnesses(ctx, height)
+}
+
+// verify asks for a header and for what proves it. CometBFT's client gives up on
+// endpoints that fail once, so each call has one of its own over the headers that
+// are known.
+func (l *Light) verify(ctx context.Context, height int64) (*types.LightBlock, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	first, others := l.providers()
-	verifier, err := light.NewClientFromTrustedStore(l.chainID, l.period, first, others, l.headers)
+	verifier, err := light.NewClientFromTrustedStore(l.chainID, l.period, first, others, l.headers,
+		light.MaxClockDrift(clockDrift), light.MaxBlockLag(nextBlock))
 	if err != nil {
-		return nil, lightFault(err)
+		return nil, err
 	}
-	block, err := verifier.VerifyLightBlockAtHeight(ctx, height, time.Now())
-	if err != nil {
-		return nil, lightFault(err)
-	}
-	if len(block.AppHash) != len(state.Root{}) {
-		return nil, unproven(fmt.Errorf("an app hash of %d bytes", len(block.AppHash)))
-	}
-	return block, nil
+	return verifier.VerifyLightBlockAtHeight(ctx, height, time.Now())
 }
 
 // awaitWitnesses gives witnesses a moment to get a block that the primary has:
-// CometBFT's client waits half a minute for one that is a block behind. One that
-// does not answer is left to that client.
+// CometBFT's client waits far longer for one that is a block behind. One that does
+// not answer is left to that client.
 func (l *Light) awaitWitnesses(ctx context.Context, height int64) {
 	ctx, cancel := context.WithTimeout(ctx, witnessPatience)
 	defer cancel()

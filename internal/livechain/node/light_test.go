@@ -11,6 +11,7 @@ import (
 	"net/http/httputil"
 	"net/url"
 	"strconv"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -27,6 +28,16 @@ import (
 // of CometBFT's RPC as decoded JSON.
 func liar(t *testing.T, endpoint string, change func(result map[string]any)) *client.Client {
 	t.Helper()
+	return distorted(t, endpoint, func(answer map[string]any) {
+		if result, ok := answer["result"].(map[string]any); ok {
+			change(result)
+		}
+	})
+}
+
+// distorted is a liar who may also answer with an error.
+func distorted(t *testing.T, endpoint string, change func(answer map[string]any)) *client.Client {
+	t.Helper()
 	target, err := url.Parse(endpoint)
 	require.NoError(t, err)
 	proxy := &httputil.ReverseProxy{
@@ -40,9 +51,7 @@ func liar(t *testing.T, endpoint string, change func(result map[string]any)) *cl
 			if err := json.Unmarshal(raw, &answer); err != nil {
 				return err
 			}
-			if result, ok := answer["result"].(map[string]any); ok {
-				change(result)
-			}
+			change(answer)
 			if raw, err = json.Marshal(answer); err != nil {
 				return err
 			}
@@ -121,6 +130,23 @@ func TestLightClientProvesBalances(t *testing.T) {
 	require.NoError(t, err)
 	require.EqualValues(t, 1, sender.Nonce)
 
+	t.Run("Through a proxy", func(t *testing.T) { throughProxy(t, config.RPCAddress, hash) })
+	t.Run("Behind", func(t *testing.T) {
+		// Two nodes behind one address, of which one is a block behind at first.
+		var asked atomic.Int32
+		service := distorted(t, "http://"+config.RPCAddress, func(answer map[string]any) {
+			header := inside(answer, "result", "signed_header", "header")
+			if header != nil && header["height"] != "1" && asked.Add(1) <= 3 {
+				delete(answer, "result")
+				answer["error"] = map[string]any{"code": -32603, "message": "Internal error", "data": "height 9 must be less than or equal to the current blockchain height 8"}
+			}
+		})
+		light, err := client.NewLight(ctx, id, trust, service)
+		require.NoError(t, err)
+		_, err = light.Account(ctx, recipient, 0)
+		require.NoError(t, err)
+		require.Greater(t, asked.Load(), int32(3))
+	})
 	t.Run("Lies", func(t *testing.T) { lies(t, config.RPCAddress, trust) })
 	t.Run("Roots of trust", func(t *testing.T) { rootsOfTrust(t, chain, hash, trust) })
 	t.Run("Heights", func(t *testing.T) {
@@ -128,6 +154,46 @@ func TestLightClientProvesBalances(t *testing.T) {
 		require.True(t, fault.Is(err, fault.Unavailable))
 		require.NotErrorIs(t, err, client.ErrUnproven, "an honest answer: that height is not kept")
 	})
+}
+
+// bearer says who asks.
+type bearer string
+
+func (b bearer) RoundTrip(r *http.Request) (*http.Response, error) {
+	r = r.Clone(r.Context())
+	r.Header.Set("Authorization", "Bearer "+string(b))
+	return http.DefaultTransport.RoundTrip(r)
+}
+
+// As through the service proxy of a cluster's API server: below a path, and only
+// for those who say who they are.
+func throughProxy(t *testing.T, address, hash string) {
+	const path = "/api/v1/namespaces/lucid/services/http:aurora-rpc:26657/proxy/"
+	target, err := url.Parse("http://" + address)
+	require.NoError(t, err)
+	node := httputil.NewSingleHostReverseProxy(target)
+	server := httptest.NewServer(http.StripPrefix(path[:len(path)-1], http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Authorization") != "Bearer me" {
+			w.WriteHeader(http.StatusUnauthorized)
+			return
+		}
+		node.ServeHTTP(w, r)
+	})))
+	defer server.Close()
+	ctx := context.Background()
+	nobody, err := client.New(server.URL + path)
+	require.NoError(t, err)
+	_, _, err = nobody.TrustGenesis(ctx, hash, 0)
+	require.True(t, fault.Is(err, fault.Unavailable))
+	me, err := client.New(server.URL+path, client.WithTransport(bearer("me")))
+	require.NoError(t, err)
+	trust, id, err := me.TrustGenesis(ctx, hash, 0)
+	require.NoError(t, err)
+	light, err := client.NewLight(ctx, id, trust, me)
+	require.NoError(t, err)
+	proven, err := light.Account(ctx, holderAddress(), 0)
+	require.NoError(t, err)
+	require.True(t, proven.Exists)
 }
 
 func lies(t *testing.T, address string, trust client.Trust) {
