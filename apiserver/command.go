@@ -18,6 +18,7 @@ import (
 	"github.com/lucid-blockchain/lucid/apiserver/launchpad"
 	"github.com/lucid-blockchain/lucid/apiserver/live"
 	"github.com/lucid-blockchain/lucid/apiserver/source"
+	"github.com/lucid-blockchain/lucid/internal/graduated"
 	"github.com/lucid-blockchain/lucid/internal/identity"
 	"github.com/lucid-blockchain/lucid/internal/keystore"
 	"github.com/lucid-blockchain/lucid/internal/mail"
@@ -110,6 +111,7 @@ func (s settings) config(ledger *store.Store, log logr.Logger) (Config, error) {
 	trading := market.New(ledger, market.Options{Rate: rateOf(holder), Registerer: registry, Logger: log.WithName("market")})
 	domain := launchpad.Over(ledger, trading, keys)
 	domain.People, domain.Sessions, domain.Mail = people, people.Sessions, smtp
+	indexer := &graduated.Indexer{Store: ledger, Log: log.WithName("indexer")}
 	config := Config{
 		Endpoints: []Endpoint{
 			{Surface: gateway.New(ledger), Address: s.gatewayAddress},
@@ -121,7 +123,7 @@ func (s settings) config(ledger *store.Store, log logr.Logger) (Config, error) {
 		Users:           identity.NewUsers(ledger),
 		Sessions:        people.Sessions,
 		Database:        ledger,
-		Workers:         []Worker{trading.Run, people.Run},
+		Workers:         []Worker{trading.Run, people.Run, indexer.Run},
 		Registry:        registry,
 		Log:             log,
 		DrainDelay:      s.drainDelay,

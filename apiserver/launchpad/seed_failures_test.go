@@ -159,9 +159,6 @@ func TestSeedsRefusals(t *testing.T) {
 	for _, endpoint := range endpoints {
 		for i, want := range endpoint.Failures {
 			name := fmt.Sprintf("%s #%d", endpoint.Name(), i+1)
-			if awaited(endpoint.Name()) {
-				continue
-			}
 			provoke, there := provocations[name]
 			if !there && want.Status == http.StatusInternalServerError {
 				provoke = failInside(endpoint)

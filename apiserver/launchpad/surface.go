@@ -13,6 +13,7 @@ import (
 	"github.com/lucid-blockchain/lucid/apiserver/httpx"
 	"github.com/lucid-blockchain/lucid/apiserver/middleware"
 	"github.com/lucid-blockchain/lucid/internal/chain"
+	"github.com/lucid-blockchain/lucid/internal/graduated"
 	"github.com/lucid-blockchain/lucid/internal/ledger"
 	"github.com/lucid-blockchain/lucid/internal/mail"
 	"github.com/lucid-blockchain/lucid/internal/market"
@@ -58,23 +59,25 @@ type Users interface {
 
 // Domain is everything the surface asks.
 type Domain struct {
-	Chains   Chains
-	Market   Market
-	Accounts Accounts
-	Users    Users
-	Wallets  Wallets
-	People   People
-	Sessions Sessions
-	Mail     func(mail.Settings) mail.Sender
+	Chains    Chains
+	Market    Market
+	Accounts  Accounts
+	Users     Users
+	Wallets   Wallets
+	People    People
+	Sessions  Sessions
+	Mail      func(mail.Settings) mail.Sender
+	Graduated Graduated
 }
 
 // Over is the domain on a store, with the market that trades on it and what keys
 // are sealed with. People, Sessions and Mail need more secrets and are for the
 // caller to add.
 func Over(s *store.Store, m *market.Market, keys Keys) Domain {
+	wallets := wallet.New(s, keys.Passwords)
 	return Domain{
-		Chains: &chain.Service{Store: s, Market: m, Keys: keys.ofChains()}, Market: m, Accounts: book{s}, Users: s.Queries(),
-		Wallets: wallet.New(s, keys.Passwords),
+		Chains: &chain.Service{Store: s, Market: m, Keys: keys.Platform}, Market: m, Accounts: book{s}, Users: s.Queries(),
+		Wallets: wallets, Graduated: &graduated.Service{Store: s, Rate: m.Rate, Wallets: wallets, Custody: keys.Platform},
 	}
 }
 
@@ -122,6 +125,7 @@ func (s *Surface) Register(r fiber.Router) {
 	api.Post("/virtual-pools/:id/quote", httpx.Operation("Failed to quote the trade", s.quote))
 	api.Post("/virtual-pools/:id/trades", httpx.Operation("Failed to execute the trade", s.trade))
 	s.registerWallets(api)
+	s.registerGraduated(api)
 	api.Post("/faucet", httpx.Operation("Failed to fund the account", s.faucet))
 	api.Get("/accounts/me", httpx.Operation("Failed to retrieve account", s.account))
 	api.Get("/accounts/me/entries", httpx.Operation("Failed to retrieve account entries", s.entries))

@@ -10,7 +10,6 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/lucid-blockchain/lucid/apiserver/httpx"
-	"github.com/lucid-blockchain/lucid/internal/chain"
 	"github.com/lucid-blockchain/lucid/internal/keystore"
 	"github.com/lucid-blockchain/lucid/internal/wallet"
 )
@@ -31,14 +30,6 @@ type Keys struct {
 	Passwords *keystore.Passwords
 	// Platform may be nil: chains are then made without a wallet of their own.
 	Platform *keystore.Keystore
-}
-
-// ofChains keeps a keystore that there is not from looking like one.
-func (k Keys) ofChains() chain.Keys {
-	if k.Platform == nil {
-		return nil
-	}
-	return k.Platform
 }
 
 func (s *Surface) registerWallets(api fiber.Router) {

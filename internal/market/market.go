@@ -154,6 +154,9 @@ func unavailable(message string) *fault.Fault {
 	return f
 }
 
+// Rate is how many USD a CNPY is worth at the moment.
+func (m *Market) Rate() money.Ratio { return m.options.Rate() }
+
 // Waiting is how many orders wait for a batch.
 func (m *Market) Waiting() int { return len(m.queue) }
 

@@ -44,6 +44,7 @@ func TestChainStory(t *testing.T) {
 	t.Run("height rises without load", func(t *testing.T) { checkHeightRises(t, p, chain) })
 	t.Run("the chain holds exactly what the ledger held", func(t *testing.T) { checkGenesis(t, p, chain, id, holders) })
 	t.Run("the closed pool refuses trades", func(t *testing.T) { checkClosed(t, p, id) })
+	t.Run("a holder swaps on the live chain", func(t *testing.T) { checkSwap(t, p, chain, holders[0].user) })
 }
 
 // holder is a user and the position that the ledger gives them.

@@ -27,6 +27,7 @@ var (
 	ErrOpened    = errors.New("the pool has liquidity already")
 	ErrTooLittle = errors.New("the amount is too small to be worth anything")
 	ErrMinOut    = errors.New("the order would give less than its minimum")
+	ErrMinShares = errors.New("the deposit would give fewer shares than its minimum")
 	ErrShares    = errors.New("more shares than there are")
 	ErrTooLarge  = errors.New("the amounts exceed what the pool can count")
 )
@@ -89,6 +90,48 @@ func (p Pool) Swap(side Side, amount, minOut uint64, fee uint32) (out uint64, af
 		return 0, p, ErrTooLittle
 	}
 	return out, p.with(side, x+amount, y-out), nil
+}
+
+// Fee is the part of an amount that stays in the pool when it is sold, rounded
+// up: a swap gives as much as a swap of the rest would give without a fee.
+func Fee(amount uint64, fee uint32) uint64 {
+	whole := product(amount, uint64(min(fee, BasisPoints)))
+	whole.AddUint64(whole, BasisPoints-1)
+	return quotient(whole, uint256.NewInt(BasisPoints))
+}
+
+// Provide adds liquidity of both assets, or of one where the other is zero, for
+// at least minShares. Into an empty pool it needs both.
+func (p Pool) Provide(cnpy, tokens, minShares uint64) (minted uint64, after Pool, err error) {
+	switch {
+	case p.Shares == 0:
+		minted, after, err = p.Open(cnpy, tokens)
+	case tokens == 0:
+		minted, after, err = p.DepositOne(CNPY, cnpy)
+	case cnpy == 0:
+		minted, after, err = p.DepositOne(Tokens, tokens)
+	default:
+		minted, after, err = p.Deposit(cnpy, tokens)
+	}
+	if err == nil && minted < minShares {
+		return 0, p, ErrMinShares
+	}
+	return minted, after, err
+}
+
+// Remove burns shares as Withdraw does, for at least minCNPY and minTokens. An
+// order must not be taken for nothing at all.
+func (p Pool) Remove(shares, minCNPY, minTokens uint64) (cnpy, tokens uint64, after Pool, err error) {
+	cnpy, tokens, after, err = p.Withdraw(shares)
+	switch {
+	case err != nil:
+		return 0, 0, p, err
+	case cnpy == 0 && tokens == 0:
+		return 0, 0, p, ErrTooLittle
+	case cnpy < minCNPY || tokens < minTokens:
+		return 0, 0, p, ErrMinOut
+	}
+	return cnpy, tokens, after, nil
 }
 
 // Open gives an empty pool its first liquidity: isqrt(cnpy·tokens) shares, of

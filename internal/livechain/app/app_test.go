@@ -15,6 +15,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/lucid-blockchain/lucid/internal/livechain"
+	"github.com/lucid-blockchain/lucid/internal/livechain/amm"
 	"github.com/lucid-blockchain/lucid/internal/livechain/app"
 	"github.com/lucid-blockchain/lucid/internal/livechain/genesis"
 	"github.com/lucid-blockchain/lucid/internal/livechain/state"
@@ -163,6 +164,12 @@ func TestTransferAndSwap(t *testing.T) {
 		require.Zero(t, r.Code, r.Log)
 		require.Len(t, r.Events, 1, "an indexer can follow")
 	}
+	sold, err := app.Outcome(results[1])
+	require.NoError(t, err)
+	require.Equal(t, app.Swapped{
+		Account: at(key(1)), Sold: tx.Token, In: 1_000_000 * million, Out: 1_886_612_672, Fee: 10_000 * million,
+		After: amm.Pool{CNPY: 40_000*million - 1_886_612_672, Tokens: 21_000_000 * million, Shares: 894_427_190_999},
+	}, sold)
 	require.Equal(t, money.Amount(5*million), c.account(stranger).Balance)
 	seller := c.account(at(key(1)))
 	require.Equal(t, money.Amount((10_000_000-1_000_000-5)*million)-2*fee, seller.Balance)
@@ -194,6 +201,7 @@ func TestRefusalsBeforeAnythingMoves(t *testing.T) {
 		{sign(t, key(1), tx.Body{ChainID: "other-1", Nonce: 1, Fee: fee, Message: send(at(key(2)), 1)}), app.CodeWrongChain, "meant for another chain"},
 		{sign(t, key(1), tx.Body{Nonce: 2, Fee: fee, Message: send(at(key(2)), 1)}), app.CodeNonceGap, "out of turn"},
 		{sign(t, key(1), tx.Body{Nonce: 1, Fee: fee - 1, Message: send(at(key(2)), 1)}), app.CodeFeeTooLow, "too cheap"},
+		{sign(t, key(1), tx.Body{Nonce: 1, Fee: fee, Expires: born.Unix(), Message: send(at(key(2)), 1)}), app.CodeExpired, "a second too late"},
 		{sign(t, key(77), tx.Body{Fee: fee, Message: send(at(key(2)), 1)}), app.CodeInsufficientBalance, "an account that has nothing"},
 		{sign(t, treasury, tx.Body{Fee: 100_000_000 * million, Message: send(at(key(2)), 1)}), app.CodeInsufficientBalance, "tokens that still vest"},
 	} {
@@ -217,6 +225,11 @@ func TestMessagesThatFail(t *testing.T) {
 		{tx.Swap{Sell: tx.CNPY, AmountIn: 1}, app.CodeInsufficientBalance, "no CNPY to sell"},
 		{tx.Swap{Sell: tx.Token, AmountIn: million, MinOut: million}, app.CodeMinOut, "below the minimum"},
 		{tx.Swap{Sell: tx.Token, AmountIn: 1}, app.CodePool, "too little to be worth a unit"},
+		{tx.Deposit{CNPY: 1}, app.CodeInsufficientBalance, "no CNPY to deposit"},
+		{tx.Deposit{Tokens: 10_000_000 * million}, app.CodeInsufficientBalance, "all of it leaves nothing for the fee"},
+		{tx.Deposit{Tokens: million, MinShares: million}, app.CodeMinOut, "fewer shares than wanted"},
+		{tx.Deposit{Tokens: 1}, app.CodePool, "too little for a share"},
+		{tx.Withdrawal{Percent: 100}, app.CodeShares, "no liquidity of its own"},
 	} {
 		raw := sign(t, key(1), tx.Body{Nonce: uint64(i), Fee: fee, Message: r.message})
 		require.Equal(t, r.want, c.check(raw), r.reason)
@@ -230,6 +243,58 @@ func TestMessagesThatFail(t *testing.T) {
 	require.Zero(t, c.ask("/pool", &pool))
 	require.Equal(t, money.Amount(40_000*million), pool.CNPYReserve)
 	require.Equal(t, "0.002", pool.Price().String())
+}
+
+// Liquidity goes in from both sides and from one, and out again in parts; the
+// opening's shares stay locked and the fees of others' swaps are shared.
+func TestLiquidity(t *testing.T) {
+	c := start(t)
+	var nonce uint64
+	do := func(message tx.Message) app.Event {
+		t.Helper()
+		result := c.block(sign(t, key(1), tx.Body{Nonce: nonce, Fee: fee, Message: message}))[0]
+		require.Zero(t, result.Code, result.Log)
+		nonce++
+		event, err := app.Outcome(result)
+		require.NoError(t, err)
+		return event
+	}
+	do(tx.Swap{Sell: tx.Token, AmountIn: 1_000_000 * million})
+	before := c.account(at(key(1)))
+	// The pool is at (38113.387328, 21e6) with 894427.190999 shares.
+	both := do(tx.Deposit{CNPY: 100 * million, Tokens: 60_000 * million, MinShares: 1}).(app.Provided)
+	require.Equal(t, money.Amount(2_346_753_342), both.Shares, "min(1e8·L/x, 6e10·L/y): the CNPY decides")
+	one := do(tx.Deposit{Tokens: 10_000 * million}).(app.Provided)
+	held := c.account(at(key(1)))
+	require.EqualValues(t, both.Shares+one.Shares, held.Shares)
+	require.Equal(t, before.CNPY-100*million, held.CNPY)
+	require.Equal(t, before.Balance-70_000*million-2*fee, held.Balance)
+
+	half := do(tx.Withdrawal{Percent: 50}).(app.Removed)
+	require.EqualValues(t, held.Shares/2, half.Shares)
+	rest := do(tx.Withdrawal{Percent: 100}).(app.Removed)
+	require.EqualValues(t, held.Shares-held.Shares/2, rest.Shares)
+	require.Zero(t, c.account(at(key(1))).Shares)
+	var pool app.Pool
+	require.Zero(t, c.ask("/pool", &pool))
+	require.Equal(t, pool.LockedShares, pool.Shares, "what is left belongs to nobody, as at the opening")
+	requireSums(t, c)
+}
+
+func TestOutcomes(t *testing.T) {
+	refused, err := app.Outcome(&abci.ExecTxResult{Code: uint32(app.CodeMinOut)})
+	require.NoError(t, err)
+	require.Nil(t, refused, "a refused transaction did nothing")
+	for reason, result := range map[string]*abci.ExecTxResult{
+		"no event at all":    {},
+		"one of CometBFT's":  {Events: []abci.Event{{Type: "tx"}}},
+		"an empty swap":      {Events: []abci.Event{{Type: "swap"}}},
+		"a negative amount":  {Events: []abci.Event{{Type: "deposit", Attributes: []abci.EventAttribute{{Key: "cnpy", Value: "-1"}}}}},
+		"an unknown address": {Events: []abci.Event{{Type: "transfer", Attributes: []abci.EventAttribute{{Key: "to", Value: "me"}}}}},
+	} {
+		_, err := app.Outcome(result)
+		require.Error(t, err, reason)
+	}
 }
 
 func TestMempoolSeesItsOwnTransactions(t *testing.T) {
@@ -351,7 +416,11 @@ func randomTxs(t testing.TB, r *rand.Rand, nonces map[byte]uint64) [][]byte {
 	for range r.IntN(8) {
 		from := byte(1 + r.IntN(10))
 		body := tx.Body{Nonce: nonces[from], Fee: fee}
-		switch r.IntN(4) {
+		switch r.IntN(6) {
+		case 4:
+			body.Message = tx.Deposit{CNPY: money.Amount(r.Int64N(million)), Tokens: money.Amount(1 + r.Int64N(1_000*million))}
+		case 5:
+			body.Message = tx.Withdrawal{Percent: uint32(1 + r.IntN(100)), MinCNPY: money.Amount(r.Int64N(2))}
 		case 0:
 			body.Message = tx.Swap{Sell: tx.Token, AmountIn: money.Amount(1 + r.Int64N(1_000*million)), MinOut: money.Amount(r.Int64N(million))}
 		case 1:
@@ -399,17 +468,18 @@ func TestDeterminism(t *testing.T) {
 func requireSums(t *testing.T, c *chain) {
 	var pool app.Pool
 	require.Zero(t, c.ask("/pool", &pool))
-	tokens, cnpy := pool.TokenReserve, pool.CNPYReserve
+	tokens, cnpy, shares := pool.TokenReserve, pool.CNPYReserve, pool.LockedShares
 	everybody := []livechain.Address{at(treasury), livechain.ModuleAddress("fees")}
 	for n := byte(1); n <= 31; n++ {
 		everybody = append(everybody, at(key(n)))
 	}
 	for _, address := range everybody {
 		account := c.account(address)
-		tokens, cnpy = tokens+account.Balance, cnpy+account.CNPY
+		tokens, cnpy, shares = tokens+account.Balance, cnpy+account.CNPY, shares+account.Shares
 	}
 	require.Equal(t, money.Amount(200_000_000*million), tokens)
 	require.Equal(t, money.Amount(40_000*million), cnpy)
+	require.Equal(t, pool.Shares, shares, "every share is somebody's or locked")
 }
 
 func BenchmarkBlockOfTransfers(b *testing.B) {

@@ -14,8 +14,9 @@ const Codespace = "lucid"
 // it is part of the results that validators agree on.
 type Code uint32
 
-// The reasons. From CodeMalformed to CodeFeeTooLow a transaction never gets
-// into a block's effects; with the rest the fee is paid and the nonce used.
+// The reasons. From CodeMalformed to CodeFeeTooLow, and with CodeExpired, a
+// transaction never gets into a block's effects; with the rest the fee is paid
+// and the nonce used.
 const (
 	CodeOK                  Code = 0
 	CodeMalformed           Code = 1 // not the canonical encoding
@@ -31,6 +32,8 @@ const (
 	CodeUnknownPath         Code = 11 // of a query
 	CodeBadQuery            Code = 12
 	CodeInternal            Code = 13
+	CodeExpired             Code = 14 // too late for its signer
+	CodeShares              Code = 15 // no liquidity of the signer's to take out
 )
 
 var meanings = map[Code]string{
@@ -48,6 +51,8 @@ var meanings = map[Code]string{
 	CodeUnknownPath:         "there is no such query",
 	CodeBadQuery:            "the query is malformed",
 	CodeInternal:            "the node has a problem of its own",
+	CodeExpired:             "the transaction has expired",
+	CodeShares:              "the account has no such liquidity in the pool",
 }
 
 // String says what the code means, in words that may be shown to anybody.

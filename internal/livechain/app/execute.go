@@ -1,14 +1,12 @@
 package app
 
 import (
-	"errors"
 	"math/big"
 	"time"
 
 	abci "github.com/cometbft/cometbft/abci/types"
 
 	"github.com/lucid-blockchain/lucid/internal/livechain"
-	"github.com/lucid-blockchain/lucid/internal/livechain/amm"
 	"github.com/lucid-blockchain/lucid/internal/livechain/state/statepb"
 	"github.com/lucid-blockchain/lucid/internal/livechain/tx"
 	"github.com/lucid-blockchain/lucid/internal/money"
@@ -37,6 +35,10 @@ func run(below *overlay, t *tx.Tx, now time.Time) (events []abci.Event, admitted
 		events, err = e.transfer(m)
 	case tx.Swap:
 		events, err = e.swap(m)
+	case tx.Deposit:
+		events, err = e.deposit(m)
+	case tx.Withdrawal:
+		events, err = e.withdraw(m)
 	default:
 		err = refuse(CodeMalformed, "this chain's rules do not know the message")
 	}
@@ -60,6 +62,8 @@ func (e execution) admit() error {
 	switch {
 	case e.tx.ChainID != chain.GetChainId():
 		return refuse(CodeWrongChain, "the transaction is for another chain than %s", chain.GetChainId())
+	case e.tx.Expires != 0 && e.now.Unix() > e.tx.Expires:
+		return refuse(CodeExpired, "the transaction was good until %s", time.Unix(e.tx.Expires, 0).UTC().Format(time.RFC3339))
 	case e.tx.Nonce < account.GetNonce():
 		return refuse(CodeStaleNonce, "nonce %d has been used, the next one is %d", e.tx.Nonce, account.GetNonce())
 	case e.tx.Nonce > account.GetNonce():
@@ -126,43 +130,7 @@ func (e execution) transfer(m tx.Transfer) ([]abci.Event, error) {
 	if err := e.give(m.To, m.Asset, m.Amount); err != nil {
 		return nil, err
 	}
-	return []abci.Event{event("transfer",
-		"from", e.from.String(), "to", m.To.String(), "asset", assetName(m.Asset), "amount", m.Amount.String())}, nil
-}
-
-func (e execution) swap(m tx.Swap) ([]abci.Event, error) {
-	chain, err := e.on.chain()
-	if err != nil {
-		return nil, err
-	}
-	pool, err := e.on.pool()
-	if err != nil {
-		return nil, err
-	}
-	if err := e.pay(m.Sell, m.AmountIn); err != nil {
-		return nil, err
-	}
-	side, bought := amm.CNPY, tx.Token
-	if m.Sell == tx.Token {
-		side, bought = amm.Tokens, tx.CNPY
-	}
-	before := amm.Pool{CNPY: pool.GetCnpy(), Tokens: pool.GetTokens(), Shares: pool.GetShares()}
-	out, after, err := before.Swap(side, uint64(m.AmountIn), uint64(m.MinOut), chain.GetFeeBasisPoints())
-	if errors.Is(err, amm.ErrMinOut) {
-		return nil, refuse(CodeMinOut, "%s", err)
-	}
-	if err != nil {
-		return nil, refuse(CodePool, "%s", err)
-	}
-	pool.Cnpy, pool.Tokens = after.CNPY, after.Tokens
-	e.on.thePool = pool
-	if err := e.give(e.from, bought, money.Amount(out)); err != nil {
-		return nil, err
-	}
-	return []abci.Event{event("swap",
-		"account", e.from.String(), "sold", assetName(m.Sell), "amount_in", m.AmountIn.String(),
-		"amount_out", money.Amount(out).String(), "cnpy_reserve", money.Amount(after.CNPY).String(),
-		"token_reserve", money.Amount(after.Tokens).String())}, nil
+	return []abci.Event{Transferred{From: e.from, To: m.To, Asset: m.Asset, Amount: m.Amount}.event()}, nil
 }
 
 // spendable is the tokens of an account without what still vests.
@@ -184,20 +152,4 @@ func locked(v *statepb.Vesting, now time.Time) uint64 {
 	sum := left.Mul(left, new(big.Int).SetUint64(v.GetAmount()))
 	sum.Add(sum, whole).Sub(sum, big.NewInt(1))
 	return sum.Quo(sum, whole).Uint64()
-}
-
-func assetName(asset tx.Asset) string {
-	if asset == tx.Token {
-		return "token"
-	}
-	return "cnpy"
-}
-
-// event builds an indexed event of names and values in turn.
-func event(kind string, pairs ...string) abci.Event {
-	e := abci.Event{Type: kind}
-	for i := 0; i+1 < len(pairs); i += 2 {
-		e.Attributes = append(e.Attributes, abci.EventAttribute{Key: pairs[i], Value: pairs[i+1], Index: true})
-	}
-	return e
 }

@@ -29,7 +29,8 @@ type Account struct {
 	Balance   money.Amount      `json:"balance"`   // native tokens, the locked ones included
 	Spendable money.Amount      `json:"spendable"` // native tokens that don't vest any more
 	CNPY      money.Amount      `json:"cnpy"`
-	Nonce     uint64            `json:"nonce"` // of the next transaction
+	Shares    uint64            `json:"shares"` // of the pool's liquidity
+	Nonce     uint64            `json:"nonce"`  // of the next transaction
 }
 
 // Supply answers /supply.
@@ -165,7 +166,7 @@ func (a *Application) accountAnswer(from committed, address livechain.Address) (
 func describe(address livechain.Address, account *statepb.Account, now time.Time) Account {
 	return Account{
 		Address: address, Balance: money.Amount(account.GetTokens()), CNPY: money.Amount(account.GetCnpy()),
-		Spendable: money.Amount(spendable(account, now)), Nonce: account.GetNonce(),
+		Spendable: money.Amount(spendable(account, now)), Shares: account.GetShares(), Nonce: account.GetNonce(),
 	}
 }
 

@@ -75,8 +75,8 @@ func (c *Client) Status(ctx context.Context) (Status, error) {
 	if err != nil {
 		return Status{}, unreachable(err)
 	}
-	var info app.Info
-	if err := c.query(ctx, "/info", &info); err != nil {
+	info, err := c.Info(ctx)
+	if err != nil {
 		return Status{}, err
 	}
 	return Status{
@@ -84,6 +84,13 @@ func (c *Client) Status(ctx context.Context) (Status, error) {
 		Height: seen.SyncInfo.LatestBlockHeight, CatchingUp: seen.SyncInfo.CatchingUp,
 		AppVersion: info.AppVersion, Time: seen.SyncInfo.LatestBlockTime,
 	}, nil
+}
+
+// Info asks what the chain is and which height it has committed.
+func (c *Client) Info(ctx context.Context) (app.Info, error) {
+	var info app.Info
+	err := c.query(ctx, "/info", &info)
+	return info, err
 }
 
 // Account asks for the balances and the next nonce of an address. An address
@@ -106,21 +113,6 @@ func (c *Client) Pool(ctx context.Context) (app.Pool, error) {
 	var pool app.Pool
 	err := c.query(ctx, "/pool", &pool)
 	return pool, err
-}
-
-// Submit hands a signed transaction to the mempool and returns its hash in
-// upper-case hex. Unprocessable, with the reason, when the chain refuses it.
-func (c *Client) Submit(ctx context.Context, raw []byte) (string, error) {
-	ctx, cancel := context.WithTimeout(ctx, c.timeout)
-	defer cancel()
-	res, err := c.rpc.BroadcastTxSync(ctx, raw)
-	if err != nil {
-		return "", unreachable(err)
-	}
-	if res.Code != uint32(app.CodeOK) {
-		return "", fault.New(fault.Unprocessable, "The chain refused the transaction: %s", app.Code(res.Code))
-	}
-	return res.Hash.String(), nil
 }
 
 func (c *Client) query(ctx context.Context, path string, into any) error {

@@ -43,7 +43,7 @@ const (
 	Token = txpb.Asset_ASSET_TOKEN
 )
 
-// Message is one of Transfer and Swap.
+// Message is one of Transfer, Swap, Deposit and Withdrawal.
 type Message interface{ message() }
 
 // Transfer moves an amount, greater than zero, to another account.
@@ -60,14 +60,33 @@ type Swap struct {
 	MinOut   money.Amount
 }
 
-func (Transfer) message() {}
-func (Swap) message()     {}
+// Deposit gives liquidity to the pool, of both assets or of one, for MinShares
+// or more.
+type Deposit struct {
+	CNPY, Tokens money.Amount // not both zero
+	MinShares    money.Amount // shares count 1e-6 units too
+}
+
+// Withdrawal takes a part of the signer's liquidity out of the pool.
+type Withdrawal struct {
+	Percent   uint32       // of the signer's shares, 1 to 100
+	MinCNPY   money.Amount // least to receive
+	MinTokens money.Amount
+}
+
+func (Transfer) message()   {}
+func (Swap) message()       {}
+func (Deposit) message()    {}
+func (Withdrawal) message() {}
 
 // Body is what a signer says.
 type Body struct {
 	ChainID string
 	Nonce   uint64       // the account's nonce on chain, plus one for each of its transactions that wait
 	Fee     money.Amount // native tokens
+	// Expires is the Unix second after which no block takes the transaction; 0
+	// means that it waits for its nonce for ever.
+	Expires int64
 	Message Message
 }
 
@@ -142,12 +161,20 @@ func signHash(body []byte) [sha256.Size]byte {
 
 // proto checks on the way out what fromProto checks on the way in.
 func (b Body) proto() (*txpb.Body, error) {
-	pb := &txpb.Body{ChainId: b.ChainID, Nonce: b.Nonce, Fee: uint64(b.Fee)}
+	pb := &txpb.Body{ChainId: b.ChainID, Nonce: b.Nonce, Fee: uint64(b.Fee), Expires: b.Expires}
 	switch m := b.Message.(type) {
 	case Transfer:
 		pb.Message = &txpb.Body_Transfer{Transfer: &txpb.Transfer{To: m.To[:], Asset: m.Asset, Amount: uint64(m.Amount)}}
 	case Swap:
 		pb.Message = &txpb.Body_Swap{Swap: &txpb.Swap{Sell: m.Sell, AmountIn: uint64(m.AmountIn), MinOut: uint64(m.MinOut)}}
+	case Deposit:
+		pb.Message = &txpb.Body_Deposit{Deposit: &txpb.Deposit{
+			Cnpy: uint64(m.CNPY), Tokens: uint64(m.Tokens), MinShares: uint64(m.MinShares),
+		}}
+	case Withdrawal:
+		pb.Message = &txpb.Body_Withdrawal{Withdrawal: &txpb.Withdrawal{
+			Percent: m.Percent, MinCnpy: uint64(m.MinCNPY), MinTokens: uint64(m.MinTokens),
+		}}
 	}
 	_, err := fromProto(pb)
 	return pb, err
@@ -161,12 +188,19 @@ func fromProto(pb *txpb.Body) (Body, error) {
 	if err != nil {
 		return Body{}, err
 	}
-	body := Body{ChainID: pb.GetChainId(), Nonce: pb.GetNonce(), Fee: fee}
+	if pb.GetExpires() < 0 {
+		return Body{}, fmt.Errorf("%w: an end before 1970", ErrMalformed)
+	}
+	body := Body{ChainID: pb.GetChainId(), Nonce: pb.GetNonce(), Fee: fee, Expires: pb.GetExpires()}
 	switch m := pb.GetMessage().(type) {
 	case *txpb.Body_Transfer:
 		body.Message, err = transfer(m.Transfer)
 	case *txpb.Body_Swap:
 		body.Message, err = swap(m.Swap)
+	case *txpb.Body_Deposit:
+		body.Message, err = deposit(m.Deposit)
+	case *txpb.Body_Withdrawal:
+		body.Message, err = withdrawal(m.Withdrawal)
 	default:
 		err = fmt.Errorf("%w: no message", ErrMalformed)
 	}
@@ -202,6 +236,28 @@ func swap(pb *txpb.Swap) (Message, error) {
 	return Swap{Sell: pb.GetSell(), AmountIn: in, MinOut: least}, nil
 }
 
+func deposit(pb *txpb.Deposit) (Message, error) {
+	given, err := amounts(pb.GetCnpy(), pb.GetTokens(), pb.GetMinShares())
+	if err != nil {
+		return nil, err
+	}
+	if pb.GetCnpy() == 0 && pb.GetTokens() == 0 {
+		return nil, fmt.Errorf("%w: a deposit of nothing", ErrMalformed)
+	}
+	return Deposit{CNPY: given[0], Tokens: given[1], MinShares: given[2]}, nil
+}
+
+func withdrawal(pb *txpb.Withdrawal) (Message, error) {
+	least, err := amounts(pb.GetMinCnpy(), pb.GetMinTokens())
+	if err != nil {
+		return nil, err
+	}
+	if pb.GetPercent() < 1 || pb.GetPercent() > 100 {
+		return nil, fmt.Errorf("%w: a withdrawal is of 1 to 100 percent", ErrMalformed)
+	}
+	return Withdrawal{Percent: pb.GetPercent(), MinCNPY: least[0], MinTokens: least[1]}, nil
+}
+
 func known(asset Asset) error {
 	if asset != CNPY && asset != Token {
 		return fmt.Errorf("%w: unknown asset", ErrMalformed)
@@ -214,6 +270,19 @@ func amount(n, least uint64) (money.Amount, error) {
 		return 0, fmt.Errorf("%w: an amount is out of range", ErrMalformed)
 	}
 	return money.Amount(n), nil
+}
+
+// amounts reads amounts that may be zero.
+func amounts(counts ...uint64) ([]money.Amount, error) {
+	read := make([]money.Amount, len(counts))
+	for i, n := range counts {
+		value, err := amount(n, 0)
+		if err != nil {
+			return nil, err
+		}
+		read[i] = value
+	}
+	return read, nil
 }
 
 func marshal(m proto.Message) ([]byte, error) {

@@ -30,8 +30,19 @@ func swap() tx.Body {
 	return tx.Body{ChainID: "aurora-1", Message: tx.Swap{Sell: tx.CNPY, AmountIn: 1, MinOut: 2}}
 }
 
+func deposit() tx.Body {
+	return tx.Body{ChainID: "aurora-1", Nonce: 1, Message: tx.Deposit{CNPY: 3, MinShares: 1}}
+}
+
+func withdrawal() tx.Body {
+	return tx.Body{ChainID: "aurora-1", Expires: 1_800_000_000, Message: tx.Withdrawal{Percent: 50, MinCNPY: 1, MinTokens: 2}}
+}
+
+// everyKind is one body of each message.
+func everyKind() []tx.Body { return []tx.Body{transfer(), swap(), deposit(), withdrawal()} }
+
 func TestSignedTransactionsComeBack(t *testing.T) {
-	for _, body := range []tx.Body{transfer(), swap()} {
+	for _, body := range everyKind() {
 		raw, err := tx.Sign(body, key)
 		require.NoError(t, err)
 		got, err := tx.Decode(raw)
@@ -65,6 +76,12 @@ func TestBodiesThatCannotBeSigned(t *testing.T) {
 		"nothing to sell":  {ChainID: "a", Message: tx.Swap{Sell: tx.CNPY}},
 		"nothing sold":     {ChainID: "a", Message: tx.Swap{AmountIn: 1}},
 		"negative minimum": {ChainID: "a", Message: tx.Swap{Sell: tx.CNPY, AmountIn: 1, MinOut: -1}},
+		"an end in 1969":   {ChainID: "a", Expires: -1, Message: tx.Swap{Sell: tx.CNPY, AmountIn: 1}},
+		"nothing given":    {ChainID: "a", Message: tx.Deposit{}},
+		"a negative gift":  {ChainID: "a", Message: tx.Deposit{CNPY: 1, Tokens: -1}},
+		"no part":          {ChainID: "a", Message: tx.Withdrawal{}},
+		"more than all":    {ChainID: "a", Message: tx.Withdrawal{Percent: 101}},
+		"a negative least": {ChainID: "a", Message: tx.Withdrawal{Percent: 1, MinTokens: -1}},
 	} {
 		_, err := tx.Sign(body, key)
 		require.ErrorIs(t, err, tx.ErrMalformed, reason)
@@ -153,7 +170,7 @@ func TestVerify(t *testing.T) {
 
 // FuzzDecode: no input panics, and what decodes has this one encoding.
 func FuzzDecode(f *testing.F) {
-	for _, body := range []tx.Body{transfer(), swap()} {
+	for _, body := range everyKind() {
 		raw, err := tx.Sign(body, key)
 		require.NoError(f, err)
 		f.Add(raw)

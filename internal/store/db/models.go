@@ -77,6 +77,51 @@ type EmailCode struct {
 	ExpiresAt time.Time
 }
 
+type GraduatedCursor struct {
+	PoolID      uuid.UUID
+	Height      int64
+	BlockHash   string
+	Holder      *uuid.UUID
+	LeasedUntil time.Time
+}
+
+type GraduatedPool struct {
+	ID              uuid.UUID
+	ChainID         uuid.UUID
+	CnpyReserve     int64
+	TokenReserve    int64
+	ShareSupply     int64
+	FeeBasisPoints  int32
+	TotalVolumeCnpy int64
+	Transactions    int64
+	UniqueTraders   int64
+	DayVolumeCnpy   int64
+	DayOpen         *string
+	DayHigh         *string
+	DayLow          *string
+	DayUntil        *time.Time
+	CreatedAt       time.Time
+	UpdatedAt       time.Time
+}
+
+type GraduatedTransaction struct {
+	PoolID            uuid.UUID
+	Seq               int64
+	TransactionType   string
+	Address           string
+	CnpyAmount        int64
+	TokenAmount       int64
+	Fee               int64
+	Shares            int64
+	CnpyReserveAfter  int64
+	TokenReserveAfter int64
+	ShareSupplyAfter  int64
+	TransactionHash   string
+	BlockHeight       int64
+	BlockIndex        int32
+	CreatedAt         time.Time
+}
+
 type Graduation struct {
 	ChainID        uuid.UUID
 	PoolID         uuid.UUID

@@ -31,6 +31,7 @@ type Account struct {
 	Tokens        uint64                 `protobuf:"varint,2,opt,name=tokens,proto3" json:"tokens,omitempty"` // the vesting part included
 	Nonce         uint64                 `protobuf:"varint,3,opt,name=nonce,proto3" json:"nonce,omitempty"`
 	Vesting       *Vesting               `protobuf:"bytes,4,opt,name=vesting,proto3" json:"vesting,omitempty"`
+	Shares        uint64                 `protobuf:"varint,5,opt,name=shares,proto3" json:"shares,omitempty"` // of the pool's liquidity
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -91,6 +92,13 @@ func (x *Account) GetVesting() *Vesting {
 		return x.Vesting
 	}
 	return nil
+}
+
+func (x *Account) GetShares() uint64 {
+	if x != nil {
+		return x.Shares
+	}
+	return 0
 }
 
 // Vesting locks an amount of tokens that shrinks linearly from start to end.
@@ -312,12 +320,13 @@ var File_internal_livechain_state_statepb_state_proto protoreflect.FileDescripto
 
 const file_internal_livechain_state_statepb_state_proto_rawDesc = "" +
 	"\n" +
-	",internal/livechain/state/statepb/state.proto\x12\x0elucid.state.v1\"~\n" +
+	",internal/livechain/state/statepb/state.proto\x12\x0elucid.state.v1\"\x96\x01\n" +
 	"\aAccount\x12\x12\n" +
 	"\x04cnpy\x18\x01 \x01(\x04R\x04cnpy\x12\x16\n" +
 	"\x06tokens\x18\x02 \x01(\x04R\x06tokens\x12\x14\n" +
 	"\x05nonce\x18\x03 \x01(\x04R\x05nonce\x121\n" +
-	"\avesting\x18\x04 \x01(\v2\x17.lucid.state.v1.VestingR\avesting\"I\n" +
+	"\avesting\x18\x04 \x01(\v2\x17.lucid.state.v1.VestingR\avesting\x12\x16\n" +
+	"\x06shares\x18\x05 \x01(\x04R\x06shares\"I\n" +
 	"\aVesting\x12\x16\n" +
 	"\x06amount\x18\x01 \x01(\x04R\x06amount\x12\x14\n" +
 	"\x05start\x18\x02 \x01(\x03R\x05start\x12\x10\n" +

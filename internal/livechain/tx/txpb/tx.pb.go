@@ -139,12 +139,15 @@ func (x *Envelope) GetSignature() []byte {
 type Body struct {
 	state   protoimpl.MessageState `protogen:"open.v1"`
 	ChainId string                 `protobuf:"bytes,1,opt,name=chain_id,json=chainId,proto3" json:"chain_id,omitempty"`
-	Nonce   uint64                 `protobuf:"varint,2,opt,name=nonce,proto3" json:"nonce,omitempty"` // the number of transactions that this account has had in blocks
-	Fee     uint64                 `protobuf:"varint,3,opt,name=fee,proto3" json:"fee,omitempty"`     // 1e-6 native tokens
+	Nonce   uint64                 `protobuf:"varint,2,opt,name=nonce,proto3" json:"nonce,omitempty"`     // the number of transactions that this account has had in blocks
+	Fee     uint64                 `protobuf:"varint,3,opt,name=fee,proto3" json:"fee,omitempty"`         // 1e-6 native tokens
+	Expires int64                  `protobuf:"varint,4,opt,name=expires,proto3" json:"expires,omitempty"` // Unix seconds of the last block that may hold it; 0 means no end
 	// Types that are valid to be assigned to Message:
 	//
 	//	*Body_Transfer
 	//	*Body_Swap
+	//	*Body_Deposit
+	//	*Body_Withdrawal
 	Message       isBody_Message `protobuf_oneof:"message"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -201,6 +204,13 @@ func (x *Body) GetFee() uint64 {
 	return 0
 }
 
+func (x *Body) GetExpires() int64 {
+	if x != nil {
+		return x.Expires
+	}
+	return 0
+}
+
 func (x *Body) GetMessage() isBody_Message {
 	if x != nil {
 		return x.Message
@@ -226,6 +236,24 @@ func (x *Body) GetSwap() *Swap {
 	return nil
 }
 
+func (x *Body) GetDeposit() *Deposit {
+	if x != nil {
+		if x, ok := x.Message.(*Body_Deposit); ok {
+			return x.Deposit
+		}
+	}
+	return nil
+}
+
+func (x *Body) GetWithdrawal() *Withdrawal {
+	if x != nil {
+		if x, ok := x.Message.(*Body_Withdrawal); ok {
+			return x.Withdrawal
+		}
+	}
+	return nil
+}
+
 type isBody_Message interface {
 	isBody_Message()
 }
@@ -238,9 +266,21 @@ type Body_Swap struct {
 	Swap *Swap `protobuf:"bytes,17,opt,name=swap,proto3,oneof"`
 }
 
+type Body_Deposit struct {
+	Deposit *Deposit `protobuf:"bytes,18,opt,name=deposit,proto3,oneof"`
+}
+
+type Body_Withdrawal struct {
+	Withdrawal *Withdrawal `protobuf:"bytes,19,opt,name=withdrawal,proto3,oneof"`
+}
+
 func (*Body_Transfer) isBody_Message() {}
 
 func (*Body_Swap) isBody_Message() {}
+
+func (*Body_Deposit) isBody_Message() {}
+
+func (*Body_Withdrawal) isBody_Message() {}
 
 // Transfer moves an amount to another account.
 type Transfer struct {
@@ -364,6 +404,129 @@ func (x *Swap) GetMinOut() uint64 {
 	return 0
 }
 
+// Deposit gives liquidity to the AMM pool, of both assets or of one, for no
+// fewer than min_shares.
+type Deposit struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Cnpy          uint64                 `protobuf:"varint,1,opt,name=cnpy,proto3" json:"cnpy,omitempty"`     // 1e-6 units
+	Tokens        uint64                 `protobuf:"varint,2,opt,name=tokens,proto3" json:"tokens,omitempty"` // 1e-6 units
+	MinShares     uint64                 `protobuf:"varint,3,opt,name=min_shares,json=minShares,proto3" json:"min_shares,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Deposit) Reset() {
+	*x = Deposit{}
+	mi := &file_internal_livechain_tx_txpb_tx_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Deposit) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Deposit) ProtoMessage() {}
+
+func (x *Deposit) ProtoReflect() protoreflect.Message {
+	mi := &file_internal_livechain_tx_txpb_tx_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Deposit.ProtoReflect.Descriptor instead.
+func (*Deposit) Descriptor() ([]byte, []int) {
+	return file_internal_livechain_tx_txpb_tx_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *Deposit) GetCnpy() uint64 {
+	if x != nil {
+		return x.Cnpy
+	}
+	return 0
+}
+
+func (x *Deposit) GetTokens() uint64 {
+	if x != nil {
+		return x.Tokens
+	}
+	return 0
+}
+
+func (x *Deposit) GetMinShares() uint64 {
+	if x != nil {
+		return x.MinShares
+	}
+	return 0
+}
+
+// Withdrawal takes a part of the signer's liquidity out of the AMM pool.
+type Withdrawal struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Percent       uint32                 `protobuf:"varint,1,opt,name=percent,proto3" json:"percent,omitempty"`                      // of the signer's shares, 1 to 100
+	MinCnpy       uint64                 `protobuf:"varint,2,opt,name=min_cnpy,json=minCnpy,proto3" json:"min_cnpy,omitempty"`       // 1e-6 units
+	MinTokens     uint64                 `protobuf:"varint,3,opt,name=min_tokens,json=minTokens,proto3" json:"min_tokens,omitempty"` // 1e-6 units
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Withdrawal) Reset() {
+	*x = Withdrawal{}
+	mi := &file_internal_livechain_tx_txpb_tx_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Withdrawal) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Withdrawal) ProtoMessage() {}
+
+func (x *Withdrawal) ProtoReflect() protoreflect.Message {
+	mi := &file_internal_livechain_tx_txpb_tx_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Withdrawal.ProtoReflect.Descriptor instead.
+func (*Withdrawal) Descriptor() ([]byte, []int) {
+	return file_internal_livechain_tx_txpb_tx_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *Withdrawal) GetPercent() uint32 {
+	if x != nil {
+		return x.Percent
+	}
+	return 0
+}
+
+func (x *Withdrawal) GetMinCnpy() uint64 {
+	if x != nil {
+		return x.MinCnpy
+	}
+	return 0
+}
+
+func (x *Withdrawal) GetMinTokens() uint64 {
+	if x != nil {
+		return x.MinTokens
+	}
+	return 0
+}
+
 var File_internal_livechain_tx_txpb_tx_proto protoreflect.FileDescriptor
 
 const file_internal_livechain_tx_txpb_tx_proto_rawDesc = "" +
@@ -373,13 +536,18 @@ const file_internal_livechain_tx_txpb_tx_proto_rawDesc = "" +
 	"\x04body\x18\x01 \x01(\fR\x04body\x12\x1d\n" +
 	"\n" +
 	"public_key\x18\x02 \x01(\fR\tpublicKey\x12\x1c\n" +
-	"\tsignature\x18\x03 \x01(\fR\tsignature\"\xb8\x01\n" +
+	"\tsignature\x18\x03 \x01(\fR\tsignature\"\xc5\x02\n" +
 	"\x04Body\x12\x19\n" +
 	"\bchain_id\x18\x01 \x01(\tR\achainId\x12\x14\n" +
 	"\x05nonce\x18\x02 \x01(\x04R\x05nonce\x12\x10\n" +
-	"\x03fee\x18\x03 \x01(\x04R\x03fee\x126\n" +
+	"\x03fee\x18\x03 \x01(\x04R\x03fee\x12\x18\n" +
+	"\aexpires\x18\x04 \x01(\x03R\aexpires\x126\n" +
 	"\btransfer\x18\x10 \x01(\v2\x18.lucid.chain.v1.TransferH\x00R\btransfer\x12*\n" +
-	"\x04swap\x18\x11 \x01(\v2\x14.lucid.chain.v1.SwapH\x00R\x04swapB\t\n" +
+	"\x04swap\x18\x11 \x01(\v2\x14.lucid.chain.v1.SwapH\x00R\x04swap\x123\n" +
+	"\adeposit\x18\x12 \x01(\v2\x17.lucid.chain.v1.DepositH\x00R\adeposit\x12<\n" +
+	"\n" +
+	"withdrawal\x18\x13 \x01(\v2\x1a.lucid.chain.v1.WithdrawalH\x00R\n" +
+	"withdrawalB\t\n" +
 	"\amessage\"_\n" +
 	"\bTransfer\x12\x0e\n" +
 	"\x02to\x18\x01 \x01(\fR\x02to\x12+\n" +
@@ -388,7 +556,18 @@ const file_internal_livechain_tx_txpb_tx_proto_rawDesc = "" +
 	"\x04Swap\x12)\n" +
 	"\x04sell\x18\x01 \x01(\x0e2\x15.lucid.chain.v1.AssetR\x04sell\x12\x1b\n" +
 	"\tamount_in\x18\x02 \x01(\x04R\bamountIn\x12\x17\n" +
-	"\amin_out\x18\x03 \x01(\x04R\x06minOut*?\n" +
+	"\amin_out\x18\x03 \x01(\x04R\x06minOut\"T\n" +
+	"\aDeposit\x12\x12\n" +
+	"\x04cnpy\x18\x01 \x01(\x04R\x04cnpy\x12\x16\n" +
+	"\x06tokens\x18\x02 \x01(\x04R\x06tokens\x12\x1d\n" +
+	"\n" +
+	"min_shares\x18\x03 \x01(\x04R\tminShares\"`\n" +
+	"\n" +
+	"Withdrawal\x12\x18\n" +
+	"\apercent\x18\x01 \x01(\rR\apercent\x12\x19\n" +
+	"\bmin_cnpy\x18\x02 \x01(\x04R\aminCnpy\x12\x1d\n" +
+	"\n" +
+	"min_tokens\x18\x03 \x01(\x04R\tminTokens*?\n" +
 	"\x05Asset\x12\x15\n" +
 	"\x11ASSET_UNSPECIFIED\x10\x00\x12\x0e\n" +
 	"\n" +
@@ -408,24 +587,28 @@ func file_internal_livechain_tx_txpb_tx_proto_rawDescGZIP() []byte {
 }
 
 var file_internal_livechain_tx_txpb_tx_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_internal_livechain_tx_txpb_tx_proto_msgTypes = make([]protoimpl.MessageInfo, 4)
+var file_internal_livechain_tx_txpb_tx_proto_msgTypes = make([]protoimpl.MessageInfo, 6)
 var file_internal_livechain_tx_txpb_tx_proto_goTypes = []any{
-	(Asset)(0),       // 0: lucid.chain.v1.Asset
-	(*Envelope)(nil), // 1: lucid.chain.v1.Envelope
-	(*Body)(nil),     // 2: lucid.chain.v1.Body
-	(*Transfer)(nil), // 3: lucid.chain.v1.Transfer
-	(*Swap)(nil),     // 4: lucid.chain.v1.Swap
+	(Asset)(0),         // 0: lucid.chain.v1.Asset
+	(*Envelope)(nil),   // 1: lucid.chain.v1.Envelope
+	(*Body)(nil),       // 2: lucid.chain.v1.Body
+	(*Transfer)(nil),   // 3: lucid.chain.v1.Transfer
+	(*Swap)(nil),       // 4: lucid.chain.v1.Swap
+	(*Deposit)(nil),    // 5: lucid.chain.v1.Deposit
+	(*Withdrawal)(nil), // 6: lucid.chain.v1.Withdrawal
 }
 var file_internal_livechain_tx_txpb_tx_proto_depIdxs = []int32{
 	3, // 0: lucid.chain.v1.Body.transfer:type_name -> lucid.chain.v1.Transfer
 	4, // 1: lucid.chain.v1.Body.swap:type_name -> lucid.chain.v1.Swap
-	0, // 2: lucid.chain.v1.Transfer.asset:type_name -> lucid.chain.v1.Asset
-	0, // 3: lucid.chain.v1.Swap.sell:type_name -> lucid.chain.v1.Asset
-	4, // [4:4] is the sub-list for method output_type
-	4, // [4:4] is the sub-list for method input_type
-	4, // [4:4] is the sub-list for extension type_name
-	4, // [4:4] is the sub-list for extension extendee
-	0, // [0:4] is the sub-list for field type_name
+	5, // 2: lucid.chain.v1.Body.deposit:type_name -> lucid.chain.v1.Deposit
+	6, // 3: lucid.chain.v1.Body.withdrawal:type_name -> lucid.chain.v1.Withdrawal
+	0, // 4: lucid.chain.v1.Transfer.asset:type_name -> lucid.chain.v1.Asset
+	0, // 5: lucid.chain.v1.Swap.sell:type_name -> lucid.chain.v1.Asset
+	6, // [6:6] is the sub-list for method output_type
+	6, // [6:6] is the sub-list for method input_type
+	6, // [6:6] is the sub-list for extension type_name
+	6, // [6:6] is the sub-list for extension extendee
+	0, // [0:6] is the sub-list for field type_name
 }
 
 func init() { file_internal_livechain_tx_txpb_tx_proto_init() }
@@ -436,6 +619,8 @@ func file_internal_livechain_tx_txpb_tx_proto_init() {
 	file_internal_livechain_tx_txpb_tx_proto_msgTypes[1].OneofWrappers = []any{
 		(*Body_Transfer)(nil),
 		(*Body_Swap)(nil),
+		(*Body_Deposit)(nil),
+		(*Body_Withdrawal)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -443,7 +628,7 @@ func file_internal_livechain_tx_txpb_tx_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_internal_livechain_tx_txpb_tx_proto_rawDesc), len(file_internal_livechain_tx_txpb_tx_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   4,
+			NumMessages:   6,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -1,0 +1,50 @@
+// Package graduatedtest takes a chain of a test from its closed pool to a live
+// chain, as the operator does: genesis from the ledger, a node that makes
+// blocks, and the mark in the ledger.
+package graduatedtest
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/lucid-blockchain/lucid/internal/chain"
+	"github.com/lucid-blockchain/lucid/internal/keystore"
+	"github.com/lucid-blockchain/lucid/internal/livechain/genesis"
+	"github.com/lucid-blockchain/lucid/internal/livechain/node/nodetest"
+	"github.com/lucid-blockchain/lucid/internal/store"
+)
+
+// Graduate starts the live chain of a chain whose pool has crossed its
+// threshold. Holders get platform wallets from keys.
+func Graduate(t testing.TB, s *store.Store, keys *keystore.Keystore, chainID uuid.UUID) *nodetest.Chain {
+	t.Helper()
+	chains := &chain.Service{Store: s}
+	in, err := chains.GenesisInput(t.Context(), chainID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	treasury, err := keys.EnsureTreasury(t.Context(), chainID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	holders := make([]genesis.Holder, len(in.Holders))
+	for i, holder := range in.Holders {
+		address, err := keys.EnsureAddress(t.Context(), holder.UserID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		holders[i] = genesis.Holder{Address: address, Amount: holder.Amount}
+	}
+	live := nodetest.Start(t, genesis.Input{
+		ChainID: "live-" + chainID.String()[:8], GenesisTime: time.Now(), Holders: holders, CNPYRaised: in.Raised,
+		CNPYReserve: in.CNPYReserve, TokenReserve: in.TokenReserve, TotalSupply: in.TotalSupply,
+		InitialSupply: in.Chain.InitialTokenSupply, Treasury: treasury, FeeBasisPoints: uint32(in.Chain.FeeBasisPoints),
+	})
+	err = chains.MarkGraduated(t.Context(), chainID, chain.Live{ChainID: live.ID, GenesisHash: live.GenesisHash, RPCEndpoint: live.Endpoint})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return live
+}

@@ -1,0 +1,213 @@
+package app
+
+import (
+	"errors"
+	"fmt"
+
+	abci "github.com/cometbft/cometbft/abci/types"
+
+	"github.com/lucid-blockchain/lucid/internal/livechain"
+	"github.com/lucid-blockchain/lucid/internal/livechain/amm"
+	"github.com/lucid-blockchain/lucid/internal/livechain/tx"
+	"github.com/lucid-blockchain/lucid/internal/money"
+)
+
+// Types of the events that a transaction leaves when it has worked; there is
+// one for each. Their attributes are indexed, so that CometBFT's tx_search finds
+// the history of an address.
+const (
+	typeTransfer   = "transfer"
+	typeSwap       = "swap"
+	typeDeposit    = "deposit"
+	typeWithdrawal = "withdrawal"
+)
+
+// Names of the events' attributes. Amounts are decimals of whole units.
+const (
+	keyAccount  = "account" // whose transaction it is
+	keyTo       = "to"
+	keyAsset    = "asset" // "cnpy" or "token": what is moved, or sold
+	keyAmount   = "amount"
+	keyIn       = "amount_in"
+	keyOut      = "amount_out"
+	keyFee      = "fee" // the part of amount_in that stays in the pool
+	keyCNPY     = "cnpy"
+	keyTokens   = "tokens"
+	keyShares   = "shares" // minted or burnt
+	keyReserveX = "cnpy_reserve"
+	keyReserveY = "token_reserve"
+	keySupply   = "share_supply"
+)
+
+// Event is one of Transferred, Swapped, Provided and Removed.
+type Event interface{ event() abci.Event }
+
+// Transferred is what a transfer did.
+type Transferred struct {
+	From, To livechain.Address
+	Asset    tx.Asset
+	Amount   money.Amount
+}
+
+// Swapped is what a swap did.
+type Swapped struct {
+	Account livechain.Address
+	Sold    tx.Asset
+	In, Out money.Amount
+	Fee     money.Amount // of the sold asset, part of In
+	After   amm.Pool
+}
+
+// Provided is what a deposit did.
+type Provided struct {
+	Account      livechain.Address
+	CNPY, Tokens money.Amount
+	Shares       money.Amount // minted
+	After        amm.Pool
+}
+
+// Removed is what a withdrawal did.
+type Removed struct {
+	Account      livechain.Address
+	CNPY, Tokens money.Amount
+	Shares       money.Amount // burnt
+	After        amm.Pool
+}
+
+func (e Transferred) event() abci.Event {
+	return event(typeTransfer, keyAccount, e.From.String(), keyTo, e.To.String(), keyAsset, assetName(e.Asset), keyAmount, e.Amount.String())
+}
+
+func (e Swapped) event() abci.Event {
+	return event(typeSwap, append([]string{
+		keyAccount, e.Account.String(), keyAsset, assetName(e.Sold),
+		keyIn, e.In.String(), keyOut, e.Out.String(), keyFee, e.Fee.String(),
+	}, after(e.After)...)...)
+}
+
+func (e Provided) event() abci.Event {
+	return liquidity(typeDeposit, e.Account, e.CNPY, e.Tokens, e.Shares, e.After)
+}
+
+func (e Removed) event() abci.Event {
+	return liquidity(typeWithdrawal, e.Account, e.CNPY, e.Tokens, e.Shares, e.After)
+}
+
+func liquidity(kind string, account livechain.Address, cnpy, tokens, shares money.Amount, pool amm.Pool) abci.Event {
+	return event(kind, append([]string{
+		keyAccount, account.String(), keyCNPY, cnpy.String(), keyTokens, tokens.String(), keyShares, shares.String(),
+	}, after(pool)...)...)
+}
+
+func after(pool amm.Pool) []string {
+	return []string{
+		keyReserveX, money.Amount(pool.CNPY).String(), keyReserveY, money.Amount(pool.Tokens).String(),
+		keySupply, money.Amount(pool.Shares).String(),
+	}
+}
+
+// event builds an indexed event of names and values in turn.
+func event(kind string, pairs ...string) abci.Event {
+	e := abci.Event{Type: kind}
+	for i := 0; i+1 < len(pairs); i += 2 {
+		e.Attributes = append(e.Attributes, abci.EventAttribute{Key: pairs[i], Value: pairs[i+1], Index: true})
+	}
+	return e
+}
+
+// Outcome is what a transaction did: the first of its events that is ours. A
+// refused transaction did nothing: nil.
+func Outcome(result *abci.ExecTxResult) (Event, error) {
+	if result.Code != uint32(CodeOK) {
+		return nil, nil
+	}
+	for _, e := range result.Events {
+		r := attributes{of: e, values: map[string]string{}}
+		for _, a := range e.Attributes {
+			r.values[a.Key] = a.Value
+		}
+		if read := r.read(); read != nil {
+			if r.err != nil {
+				return nil, fmt.Errorf("read the event %s: %w", e.Type, r.err)
+			}
+			return read, nil
+		}
+	}
+	return nil, errors.New("the transaction has left no event")
+}
+
+// attributes takes an event apart and remembers all that does not fit.
+type attributes struct {
+	of     abci.Event
+	values map[string]string
+	err    error
+}
+
+// read returns nil for an event of CometBFT's own.
+func (r *attributes) read() Event {
+	switch r.of.Type {
+	case typeTransfer:
+		return Transferred{From: r.address(keyAccount), To: r.address(keyTo), Asset: r.asset(), Amount: r.amount(keyAmount)}
+	case typeSwap:
+		return Swapped{
+			Account: r.address(keyAccount), Sold: r.asset(), In: r.amount(keyIn), Out: r.amount(keyOut),
+			Fee: r.amount(keyFee), After: r.pool(),
+		}
+	case typeDeposit:
+		return Provided{
+			Account: r.address(keyAccount), CNPY: r.amount(keyCNPY), Tokens: r.amount(keyTokens),
+			Shares: r.amount(keyShares), After: r.pool(),
+		}
+	case typeWithdrawal:
+		return Removed{
+			Account: r.address(keyAccount), CNPY: r.amount(keyCNPY), Tokens: r.amount(keyTokens),
+			Shares: r.amount(keyShares), After: r.pool(),
+		}
+	}
+	return nil
+}
+
+func (r *attributes) amount(name string) money.Amount {
+	value, err := money.Parse(r.values[name])
+	if err == nil && value < 0 {
+		err = money.ErrRange
+	}
+	r.note(name, err)
+	return value
+}
+
+func (r *attributes) address(name string) livechain.Address {
+	value, err := livechain.ParseAddress(r.values[name])
+	r.note(name, err)
+	return value
+}
+
+func (r *attributes) asset() tx.Asset {
+	switch r.values[keyAsset] {
+	case assetName(tx.CNPY):
+		return tx.CNPY
+	case assetName(tx.Token):
+		return tx.Token
+	}
+	r.note(keyAsset, errors.New("is no asset"))
+	return 0
+}
+
+func (r *attributes) pool() amm.Pool {
+	return amm.Pool{
+		CNPY: uint64(r.amount(keyReserveX)), Tokens: uint64(r.amount(keyReserveY)), Shares: uint64(r.amount(keySupply)),
+	}
+}
+
+func (r *attributes) note(name string, err error) {
+	if err != nil {
+		r.err = errors.Join(r.err, fmt.Errorf("%s: %w", name, err))
+	}
+}
+
+func assetName(asset tx.Asset) string {
+	if asset == tx.Token {
+		return "token"
+	}
+	return "cnpy"
+}

@@ -1,0 +1,118 @@
+-- The id is the pool's or its chain's.
+-- name: GetGraduatedPool :one
+SELECT sqlc.embed(p), c.initial_token_supply, c.chain_id AS network, c.rpc_endpoint, k.height
+FROM graduated_pools p JOIN chains c ON c.id = p.chain_id JOIN graduated_cursors k ON k.pool_id = p.id
+WHERE p.id = sqlc.arg(id) OR p.chain_id = sqlc.arg(id);
+
+-- name: ListGraduatedPools :many
+SELECT sqlc.embed(p), c.initial_token_supply, c.chain_id AS network, c.rpc_endpoint, k.height
+FROM graduated_pools p JOIN chains c ON c.id = p.chain_id JOIN graduated_cursors k ON k.pool_id = p.id
+ORDER BY p.updated_at DESC, p.id DESC
+LIMIT sqlc.arg(max_rows) OFFSET sqlc.arg(skip);
+
+-- name: CountGraduatedPools :one
+SELECT count(*) FROM graduated_pools;
+
+-- ListGraduatedBelow is a page at any depth for the price of the first one.
+-- name: ListGraduatedBelow :many
+SELECT * FROM graduated_transactions WHERE pool_id = $1 AND seq <= sqlc.arg(newest)
+ORDER BY seq DESC LIMIT sqlc.arg(max_rows);
+
+-- name: ListGraduatedTransactions :many
+SELECT * FROM graduated_transactions
+WHERE pool_id = sqlc.arg(pool_id)
+  AND (sqlc.narg(address)::text IS NULL OR address = sqlc.narg(address))
+  AND (sqlc.narg(kind)::text IS NULL OR transaction_type = sqlc.narg(kind))
+ORDER BY seq DESC
+LIMIT sqlc.arg(max_rows) OFFSET sqlc.arg(skip);
+
+-- name: CountGraduatedTransactions :one
+SELECT count(*) FROM graduated_transactions
+WHERE pool_id = sqlc.arg(pool_id)
+  AND (sqlc.narg(address)::text IS NULL OR address = sqlc.narg(address))
+  AND (sqlc.narg(kind)::text IS NULL OR transaction_type = sqlc.narg(kind));
+
+-- name: WalletAddressOf :one
+SELECT address FROM wallets WHERE id = $1 AND user_id = sqlc.arg(user_id)::uuid;
+
+-- Live chains that have no pool here yet.
+-- name: GraduatedToOpen :many
+SELECT c.id, c.rpc_endpoint, c.genesis_hash FROM chains c
+LEFT JOIN graduated_pools p ON p.chain_id = c.id
+WHERE c.status = 'graduated' AND c.rpc_endpoint IS NOT NULL AND p.id IS NULL
+ORDER BY c.id LIMIT sqlc.arg(max_rows);
+
+-- name: InsertGraduatedPool :exec
+INSERT INTO graduated_pools (id, chain_id, cnpy_reserve, token_reserve, share_supply, fee_basis_points, created_at, updated_at)
+VALUES (sqlc.arg(id), sqlc.arg(chain_id), sqlc.arg(cnpy_reserve), sqlc.arg(token_reserve), sqlc.arg(share_supply),
+        sqlc.arg(fee_basis_points), sqlc.arg(at), sqlc.arg(at))
+ON CONFLICT (id) DO NOTHING;
+
+-- name: InsertGraduatedCursor :exec
+INSERT INTO graduated_cursors (pool_id, leased_until) VALUES ($1, now()) ON CONFLICT (pool_id) DO NOTHING;
+
+-- LeaseGraduatedPools takes every pool that nobody holds, and keeps what is held.
+-- name: LeaseGraduatedPools :execrows
+UPDATE graduated_cursors
+SET holder = sqlc.arg(holder)::uuid, leased_until = now() + sqlc.arg(seconds)::int8 * INTERVAL '1 second'
+WHERE holder = sqlc.arg(holder)::uuid OR leased_until <= now();
+
+-- name: ReleaseGraduatedPools :exec
+UPDATE graduated_cursors SET leased_until = now() WHERE holder = sqlc.arg(holder)::uuid AND leased_until > now();
+
+-- name: GraduatedToFollow :many
+SELECT k.pool_id, k.height, k.block_hash, c.rpc_endpoint, c.genesis_hash
+FROM graduated_cursors k JOIN graduated_pools p ON p.id = k.pool_id JOIN chains c ON c.id = p.chain_id
+WHERE k.holder = sqlc.arg(holder)::uuid AND k.leased_until > now();
+
+-- The known height fences an indexer that another one has overtaken.
+-- name: MoveGraduatedCursor :execrows
+UPDATE graduated_cursors SET height = sqlc.arg(height), block_hash = sqlc.arg(block_hash)
+WHERE pool_id = $1 AND height = sqlc.arg(known);
+
+-- name: CountGraduatedRows :one
+SELECT transactions FROM graduated_pools WHERE id = $1;
+
+-- How many of these addresses have not swapped in the pool yet.
+-- name: CountNewTraders :one
+SELECT count(*) FROM (SELECT unnest(sqlc.arg(addresses)::text[]) AS address) a
+WHERE NOT EXISTS (
+    SELECT 1 FROM graduated_transactions t
+    WHERE t.pool_id = sqlc.arg(pool_id) AND t.address = a.address AND t.transaction_type IN ('buy', 'sell')
+);
+
+-- name: InsertGraduatedTransaction :exec
+INSERT INTO graduated_transactions (
+    pool_id, seq, transaction_type, address, cnpy_amount, token_amount, fee, shares,
+    cnpy_reserve_after, token_reserve_after, share_supply_after, transaction_hash, block_height, block_index, created_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15);
+
+-- name: AdvanceGraduatedPool :exec
+UPDATE graduated_pools
+SET cnpy_reserve = sqlc.arg(cnpy_reserve), token_reserve = sqlc.arg(token_reserve), share_supply = sqlc.arg(share_supply),
+    transactions = sqlc.arg(transactions), total_volume_cnpy = total_volume_cnpy + sqlc.arg(volume)::int8,
+    unique_traders = unique_traders + sqlc.arg(traders)::int8, updated_at = sqlc.arg(at)
+WHERE id = $1;
+
+-- A pool's last 24 hours: the extremes are marginal prices after transactions,
+-- cut to the twelve places that are shown. first_seq leads to the price at the
+-- window's beginning.
+-- name: GraduatedDay :one
+SELECT coalesce(min(t.seq), 0)::int8 AS first_seq,
+       coalesce(sum(CASE WHEN t.transaction_type IN ('buy', 'sell') THEN t.cnpy_amount ELSE 0 END), 0)::int8 AS volume,
+       coalesce(trunc(max(t.cnpy_reserve_after::decimal / nullif(t.token_reserve_after, 0)), 12), 0)::text AS high,
+       coalesce(trunc(min(t.cnpy_reserve_after::decimal / nullif(t.token_reserve_after, 0)), 12), 0)::text AS low
+FROM graduated_transactions t
+WHERE t.pool_id = sqlc.arg(pool_id) AND t.created_at > sqlc.arg(since)::timestamptz;
+
+-- name: GetGraduatedTransaction :one
+SELECT * FROM graduated_transactions WHERE pool_id = $1 AND seq = $2;
+
+-- name: SetGraduatedDay :exec
+UPDATE graduated_pools
+SET day_volume_cnpy = sqlc.arg(volume), day_open = sqlc.narg(open), day_high = sqlc.narg(high), day_low = sqlc.narg(low),
+    day_until = sqlc.narg(until)
+WHERE id = $1;
+
+-- name: GraduatedDaysOver :many
+SELECT id FROM graduated_pools WHERE day_until <= sqlc.arg(at)::timestamptz ORDER BY day_until LIMIT sqlc.arg(max_rows);
