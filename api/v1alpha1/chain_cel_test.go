@@ -119,6 +119,10 @@ func TestChainRules(t *testing.T) {
 		{"the finest fraction of a slope", func(c *lucidv1.Chain) { c.Spec.Curve.Slope = "0.000000001001" }, ""},
 		{"the steepest slope", func(c *lucidv1.Chain) { c.Spec.Curve.Slope = "1" }, ""},
 		{"steeper", func(c *lucidv1.Chain) { c.Spec.Curve.Slope = "1.1" }, "slope must be"},
+		{"limits from the first trade on", func(c *lucidv1.Chain) {
+			c.Spec.Limits = &lucidv1.TradeLimits{MaxBuyCNPY: "1000", AntiSnipe: &lucidv1.AntiSnipe{Seconds: 60, MaxBuyCNPY: "50"}}
+		}, ""},
+		{"a limit of nothing", func(c *lucidv1.Chain) { c.Spec.Limits = &lucidv1.TradeLimits{MaxBuyCNPY: "0.0"} }, "maxBuyCNPY must be a decimal above 0"},
 		{"no fee", func(c *lucidv1.Chain) { c.Spec.Curve.FeeBasisPoints = fee(0) }, ""},
 		{"the highest fee", func(c *lucidv1.Chain) { c.Spec.Curve.FeeBasisPoints = fee(1000) }, ""},
 		{"higher", func(c *lucidv1.Chain) { c.Spec.Curve.FeeBasisPoints = fee(1001) }, "less than or equal to 1000"},

@@ -288,6 +288,12 @@ type ChainSpec struct {
 	// +default={"mode": "Manual"}
 	Launch Launch `json:"launch,omitzero"`
 
+	// limits that the pool opens with, so that an anti-snipe window holds from the
+	// first trade on. Once the chain has launched, spec.limits of its VirtualPool
+	// changes them.
+	// +optional
+	Limits *TradeLimits `json:"limits,omitempty"`
+
 	// network is the live chain after graduation.
 	// +optional
 	// +default={}

@@ -251,6 +251,29 @@ func TestVirtualPoolRules(t *testing.T) {
 		{"a user can't close a pool", func(p *lucidv1.VirtualPool) { p.Spec.Trading = "Closed" }, "supported values"},
 		{"a fee above 10 %", func(p *lucidv1.VirtualPool) { p.Spec.FeeBasisPoints = ptr.To[int32](1001) }, "less than or equal to 1000"},
 		{"a fee below nothing", func(p *lucidv1.VirtualPool) { p.Spec.FeeBasisPoints = ptr.To[int32](-1) }, "greater than or equal to 0"},
+		{"no limits, and that is said", func(p *lucidv1.VirtualPool) { p.Spec.Limits = &lucidv1.TradeLimits{} }, ""},
+		{"both limits", func(p *lucidv1.VirtualPool) {
+			p.Spec.Limits = &lucidv1.TradeLimits{MaxBuyCNPY: "0.000001", AntiSnipe: &lucidv1.AntiSnipe{Seconds: 86400, MaxBuyCNPY: "1000000000000"}}
+		}, ""},
+		{"the window alone", func(p *lucidv1.VirtualPool) {
+			p.Spec.Limits = &lucidv1.TradeLimits{AntiSnipe: &lucidv1.AntiSnipe{Seconds: 1, MaxBuyCNPY: "50.5"}}
+		}, ""},
+		{"a maximum of nothing", func(p *lucidv1.VirtualPool) { p.Spec.Limits = &lucidv1.TradeLimits{MaxBuyCNPY: "0"} }, "maxBuyCNPY must be a decimal above 0"},
+		{"a maximum below nothing", func(p *lucidv1.VirtualPool) { p.Spec.Limits = &lucidv1.TradeLimits{MaxBuyCNPY: "-1"} }, "maxBuyCNPY must be a decimal"},
+		{"a seventh decimal", func(p *lucidv1.VirtualPool) { p.Spec.Limits = &lucidv1.TradeLimits{MaxBuyCNPY: "1.0000001"} }, "maxBuyCNPY must be a decimal"},
+		{"more CNPY than can be", func(p *lucidv1.VirtualPool) { p.Spec.Limits = &lucidv1.TradeLimits{MaxBuyCNPY: "1000000000000.1"} }, "at most 1000000000000"},
+		{"a window without end", func(p *lucidv1.VirtualPool) {
+			p.Spec.Limits = &lucidv1.TradeLimits{AntiSnipe: &lucidv1.AntiSnipe{Seconds: 86401, MaxBuyCNPY: "1"}}
+		}, "less than or equal to 86400"},
+		{"a window without length", func(p *lucidv1.VirtualPool) {
+			p.Spec.Limits = &lucidv1.TradeLimits{AntiSnipe: &lucidv1.AntiSnipe{MaxBuyCNPY: "1"}}
+		}, "seconds"},
+		{"a window without limit", func(p *lucidv1.VirtualPool) {
+			p.Spec.Limits = &lucidv1.TradeLimits{AntiSnipe: &lucidv1.AntiSnipe{Seconds: 1}}
+		}, "maxBuyCNPY"},
+		{"nobody may buy in the window", func(p *lucidv1.VirtualPool) {
+			p.Spec.Limits = &lucidv1.TradeLimits{AntiSnipe: &lucidv1.AntiSnipe{Seconds: 1, MaxBuyCNPY: "0"}}
+		}, "maxBuyCNPY must be a decimal above 0"},
 	}
 	newPool := func() *lucidv1.VirtualPool {
 		return &lucidv1.VirtualPool{

@@ -25,6 +25,40 @@ const (
 	PoolClosed  PoolState = "Closed"
 )
 
+// TradeLimits bound what is bought from a pool, in CNPY with the fee. Every pod
+// holds them, exactly; the creator's first purchase, in the transaction that
+// opens the pool, is exempt.
+type TradeLimits struct {
+	// maxBuyCNPY is the most that one buy may cost; there is no such limit when
+	// left out.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=20
+	// +kubebuilder:validation:XValidation:rule="self.matches('^(0|[1-9][0-9]{0,12})([.][0-9]{1,6})?$') && quantity(self).isGreaterThan(quantity('0')) && quantity(self).compareTo(quantity('1000000000000')) <= 0",message="maxBuyCNPY must be a decimal above 0, at most 1000000000000, with at most 6 decimals"
+	MaxBuyCNPY string `json:"maxBuyCNPY,omitempty"`
+
+	// antiSnipe bounds what each user buys right after the pool opened.
+	// +optional
+	AntiSnipe *AntiSnipe `json:"antiSnipe,omitempty"`
+}
+
+// AntiSnipe is a window that begins with the pool's opening.
+type AntiSnipe struct {
+	// seconds that the window lasts, from 1 to 86400.
+	// +required
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=86400
+	Seconds int32 `json:"seconds,omitempty"`
+
+	// maxBuyCNPY is the most that a user's buys within the window may cost, all
+	// together.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=20
+	// +kubebuilder:validation:XValidation:rule="self.matches('^(0|[1-9][0-9]{0,12})([.][0-9]{1,6})?$') && quantity(self).isGreaterThan(quantity('0')) && quantity(self).compareTo(quantity('1000000000000')) <= 0",message="maxBuyCNPY must be a decimal above 0, at most 1000000000000, with at most 6 decimals"
+	MaxBuyCNPY string `json:"maxBuyCNPY,omitempty"`
+}
+
 // VirtualPoolSpec is how a pool should trade.
 type VirtualPoolSpec struct {
 	// chainRef names the Chain whose token is traded.
@@ -43,6 +77,10 @@ type VirtualPoolSpec struct {
 	// +kubebuilder:validation:Minimum=0
 	// +kubebuilder:validation:Maximum=1000
 	FeeBasisPoints *int32 `json:"feeBasisPoints,omitempty"`
+
+	// limits on what may be bought; the chain's own when left out, none when empty.
+	// +optional
+	Limits *TradeLimits `json:"limits,omitempty"`
 }
 
 // VirtualPoolStatus projects the ledger's pool; it is written at most once in 5
@@ -95,6 +133,10 @@ type VirtualPoolStatus struct {
 	// feeBasisPoints in force.
 	// +optional
 	FeeBasisPoints *int32 `json:"feeBasisPoints,omitempty"`
+
+	// limits in force.
+	// +optional
+	Limits *TradeLimits `json:"limits,omitempty"`
 
 	// progressPercent is how much of the way to graduation is done, from 0 to 100
 	// with two decimals.

@@ -156,15 +156,22 @@ func (o *Object) Time(name string) *time.Time {
 	if text == nil {
 		return nil
 	}
-	// The year keeps the time inside of what the database and JSON can hold once
-	// it is moved to UTC.
-	at, err := time.Parse(time.RFC3339Nano, *text)
-	if err != nil || at.UTC().Year() < 1 || at.UTC().Year() > 9999 {
-		o.Refuse(name, RuleDate, "must be an RFC 3339 timestamp such as 2024-01-15T10:30:00Z", *text)
+	at, ok := parseTime(*text)
+	if !ok {
+		o.Refuse(name, RuleDate, notATime, *text)
 		return nil
 	}
-	at = at.UTC()
 	return &at
+}
+
+const notATime = "must be an RFC 3339 timestamp such as 2024-01-15T10:30:00Z"
+
+// parseTime reads a timestamp into UTC. The year keeps it inside of what the
+// database and JSON can hold.
+func parseTime(text string) (time.Time, bool) {
+	at, err := time.Parse(time.RFC3339Nano, text)
+	at = at.UTC()
+	return at, err == nil && at.Year() >= 1 && at.Year() <= 9999
 }
 
 // Amount takes an exact amount, written as a number or as a string.

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/gofiber/fiber/v2"
@@ -111,6 +112,20 @@ func (q *Query) Bool(name string) *bool {
 	}
 	truth := value == "true"
 	return &truth
+}
+
+// Time takes an RFC 3339 timestamp; its plus sign is %2B in a query.
+func (q *Query) Time(name string) *time.Time {
+	value, ok := q.one(name)
+	if !ok {
+		return nil
+	}
+	at, ok := parseTime(value)
+	if !ok {
+		q.Refuse(name, RuleDate, notATime, nil)
+		return nil
+	}
+	return &at
 }
 
 // UUID takes an id in the canonical form of 36 characters.

@@ -8,7 +8,6 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/lucid-blockchain/lucid/internal/chain"
-	"github.com/lucid-blockchain/lucid/internal/fault"
 )
 
 // The relations of a chain that include may name (seed launchpad, Chains).
@@ -98,21 +97,26 @@ func (s *Surface) addCreators(ctx context.Context, views []chainView) error {
 	return nil
 }
 
-// addPools asks only for chains that ever opened one.
+// addPools asks once for all chains of a page that ever opened one.
 func (s *Surface) addPools(ctx context.Context, views []chainView) error {
+	var launched []uuid.UUID
 	for i := range views {
 		views[i].VirtualPool = null
-		if views[i].ActualLaunchTime == nil {
-			continue
+		if views[i].ActualLaunchTime != nil {
+			launched = append(launched, views[i].ID)
 		}
-		pool, err := s.domain.Market.Pool(ctx, views[i].ID)
-		if fault.Is(err, fault.NotFound) {
-			continue
+	}
+	if len(launched) == 0 {
+		return nil
+	}
+	pools, err := s.domain.Market.PoolsOf(ctx, launched)
+	if err != nil {
+		return err
+	}
+	for i := range views {
+		if pool, opened := pools[views[i].ID]; opened {
+			views[i].VirtualPool = viewPool(pool)
 		}
-		if err != nil {
-			return err
-		}
-		views[i].VirtualPool = viewPool(pool)
 	}
 	return nil
 }

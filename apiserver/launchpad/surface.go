@@ -40,6 +40,7 @@ type Chains interface {
 type Market interface {
 	Pool(ctx context.Context, id uuid.UUID) (market.Pool, error)
 	Pools(ctx context.Context, page market.Page) ([]market.Pool, int64, error)
+	PoolsOf(ctx context.Context, chainIDs []uuid.UUID) (map[uuid.UUID]market.Pool, error)
 	Quote(ctx context.Context, id uuid.UUID, r market.QuoteRequest) (market.Quote, error)
 	Trade(ctx context.Context, o market.Order) (market.Trade, error)
 	Trades(ctx context.Context, f market.TradeFilter, page market.Page) ([]market.Trade, int64, error)
@@ -61,6 +62,7 @@ type Users interface {
 type Domain struct {
 	Chains    Chains
 	Market    Market
+	Data      MarketData
 	Accounts  Accounts
 	Users     Users
 	Wallets   Wallets
@@ -76,7 +78,7 @@ type Domain struct {
 func Over(s *store.Store, m *market.Market, keys Keys) Domain {
 	wallets := wallet.New(s, keys.Passwords)
 	return Domain{
-		Chains: &chain.Service{Store: s, Market: m, Keys: keys.Platform}, Market: m, Accounts: book{s}, Users: s.Queries(),
+		Chains: &chain.Service{Store: s, Market: m, Keys: keys.Platform}, Market: m, Data: m, Accounts: book{s}, Users: s.Queries(),
 		Wallets: wallets, Graduated: &graduated.Service{Store: s, Rate: m.Rate, Wallets: wallets, Custody: keys.Platform},
 	}
 }
@@ -126,6 +128,7 @@ func (s *Surface) Register(r fiber.Router) {
 	api.Post("/virtual-pools/:id/trades", httpx.Operation("Failed to execute the trade", s.trade))
 	s.registerWallets(api)
 	s.registerGraduated(api)
+	s.registerMarketData(api)
 	api.Post("/faucet", httpx.Operation("Failed to fund the account", s.faucet))
 	api.Get("/accounts/me", httpx.Operation("Failed to retrieve account", s.account))
 	api.Get("/accounts/me/entries", httpx.Operation("Failed to retrieve account entries", s.entries))

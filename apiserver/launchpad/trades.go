@@ -77,25 +77,28 @@ func (s *Surface) listTransactions(c *fiber.Ctx) error {
 }
 
 // readOrder takes what quotes and trades have in common: the side, and the one
-// amount that the user fixes.
-func readOrder(body *httpx.Object) market.QuoteRequest {
+// amount that the user fixes. What the market thinks of them is added by
+// readable.
+func readOrder(body *httpx.Object) market.Order {
 	body.Require("side")
-	r := market.QuoteRequest{
+	return market.Order{
 		Side: market.Side(body.OneOf("side", string(market.Buy), string(market.Sell))),
 		CNPY: body.Amount("cnpy_amount"), Tokens: body.Amount("token_amount"),
 	}
-	if body.Has("cnpy_amount") == body.Has("token_amount") {
-		const reason = "give exactly one of cnpy_amount and token_amount"
-		body.Refuse("cnpy_amount", httpx.RuleRequired, reason, nil)
-		body.Refuse("token_amount", httpx.RuleRequired, reason, nil)
+}
+
+// readable reports everything that is wrong with an order at once: what can't be
+// read, and the market's own complaints. An amount that can't be read counts as
+// given: the market shall not call it missing.
+func readable(body *httpx.Object, order market.Order) error {
+	given := money.Unit
+	if order.CNPY == nil && body.Has("cnpy_amount") {
+		order.CNPY = &given
 	}
-	if r.CNPY != nil && *r.CNPY <= 0 {
-		body.Refuse("cnpy_amount", httpx.RuleRange, "must be greater than 0", *r.CNPY)
+	if order.Tokens == nil && body.Has("token_amount") {
+		order.Tokens = &given
 	}
-	if r.Tokens != nil && *r.Tokens <= 0 {
-		body.Refuse("token_amount", httpx.RuleRange, "must be greater than 0", *r.Tokens)
-	}
-	return r
+	return body.Err(order.Validate())
 }
 
 // quoteView is what a trade would come to (docs/domain.md §9): in and out are CNPY or
@@ -122,11 +125,11 @@ func (s *Surface) quote(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	request := readOrder(body)
-	if err := body.Err(); err != nil {
+	order := readOrder(body)
+	if err := readable(body, order); err != nil {
 		return err
 	}
-	q, err := s.domain.Market.Quote(c.UserContext(), id, request)
+	q, err := s.domain.Market.Quote(c.UserContext(), id, market.QuoteRequest{Side: order.Side, CNPY: order.CNPY, Tokens: order.Tokens})
 	if err != nil {
 		return err
 	}
@@ -146,17 +149,15 @@ func (s *Surface) trade(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	request := readOrder(body)
-	order := market.Order{
-		PoolID: id, UserID: user, Side: request.Side, CNPY: request.CNPY, Tokens: request.Tokens,
-		MinOut: body.Amount("min_out"), MaxIn: body.Amount("max_in"),
-		// The market keeps the key; the request's own memory is reused.
-		IdempotencyKey: strings.Clone(c.Get(headerIdempotencyKey)),
-	}
+	order := readOrder(body)
+	order.PoolID, order.UserID = id, user
+	order.MinOut, order.MaxIn = body.Amount("min_out"), body.Amount("max_in")
+	// The market keeps the key; the request's own memory is reused.
+	order.IdempotencyKey = strings.Clone(c.Get(headerIdempotencyKey))
 	if deadline := body.Time("deadline"); deadline != nil {
 		order.Deadline = *deadline
 	}
-	if err := body.Err(); err != nil {
+	if err := readable(body, order); err != nil {
 		return err
 	}
 	filled, err := s.domain.Market.Trade(c.UserContext(), order)

@@ -98,6 +98,12 @@ func TestTradeRefusals(t *testing.T) {
 			"side": "must be buy or sell", "cnpy_amount": "must be greater than 0", "min_out": "must be a number",
 			"deadline": "must be an RFC 3339 timestamp such as 2024-01-15T10:30:00Z", "leverage": "is not a known field",
 		}},
+		{"what can't be read and what the market refuses", `{"side": "buy", "cnpy_amount": 1, "max_in": -1, "deadline": 5}`, map[string]string{
+			"max_in": "goes with an exact amount to receive; use min_out", "deadline": "must be a string",
+		}},
+		{"an amount that can't be read is not missing", `{"side": "sell", "token_amount": "all", "min_out": -1}`, map[string]string{
+			"token_amount": "must be a decimal number such as 12.5", "min_out": "must be at least 0",
+		}},
 		{"a bound on the wrong side", `{"side": "buy", "cnpy_amount": 1, "max_in": 1}`, map[string]string{
 			"max_in": "goes with an exact amount to receive; use min_out",
 		}},

@@ -36,9 +36,10 @@ type Book interface {
 
 	// Pool returns the pool of a chain; a NotFound fault when it has none.
 	Pool(ctx context.Context, chainID uuid.UUID) (Pool, error)
-	// SetTrading and SetFee are those of market.Market.
+	// SetTrading, SetFee and SetLimits are those of market.Market.
 	SetTrading(ctx context.Context, chainID uuid.UUID, trading market.Trading) error
 	SetFee(ctx context.Context, chainID uuid.UUID, basisPoints int32) error
+	SetLimits(ctx context.Context, chainID uuid.UUID, limits chain.Limits) error
 }
 
 // Pool is a pool as it is projected into Kubernetes.
@@ -47,6 +48,8 @@ type Pool struct {
 	ChainID        uuid.UUID
 	Trading        market.Trading
 	FeeBasisPoints int32
+	Limits         chain.Limits
+	OpeningLimits  chain.Limits // those of the chain, which the pool opened with
 	State          curve.State
 	Price          money.Ratio   // marginal, CNPY per token
 	Progress       money.Decimal // reserve ÷ threshold in percent, at most 100
@@ -94,6 +97,11 @@ func (l *ledger) SetFee(ctx context.Context, chainID uuid.UUID, basisPoints int3
 	return l.market.SetFee(ctx, chainID, basisPoints)
 }
 
+// SetLimits implements Book.
+func (l *ledger) SetLimits(ctx context.Context, chainID uuid.UUID, limits chain.Limits) error {
+	return l.market.SetLimits(ctx, chainID, limits)
+}
+
 func poolOf(row db.GetPoolRow) Pool {
 	state := curve.State{CNPY: money.Amount(row.Pool.CnpyReserve), Tokens: money.Amount(row.Pool.TokenReserve)}
 	threshold := money.Amount(row.GraduationThreshold)
@@ -103,7 +111,10 @@ func poolOf(row db.GetPoolRow) Pool {
 	}
 	return Pool{
 		ID: row.Pool.ID, ChainID: row.Pool.ChainID, Trading: market.Trading(row.Pool.Trading),
-		FeeBasisPoints: row.Pool.FeeBasisPoints, State: state, Price: pricing.Price(state),
+		FeeBasisPoints: row.Pool.FeeBasisPoints,
+		Limits:         chain.LimitsOf(row.Pool.MaxBuyCnpy, row.Pool.AntiSnipeSeconds, row.Pool.AntiSnipeMaxBuyCnpy),
+		OpeningLimits:  chain.LimitsOf(row.MaxBuyCnpy, row.AntiSnipeSeconds, row.AntiSnipeMaxBuyCnpy),
+		State:          state, Price: pricing.Price(state),
 		Progress: money.NewRatio(min(state.CNPY, threshold), threshold).Percent(),
 		Volume:   money.Amount(row.Pool.TotalVolumeCnpy), Trades: row.Pool.Version, ClosedAt: row.Pool.ClosedAt,
 	}

@@ -163,6 +163,7 @@ func TestDeclarationRoundTrip(t *testing.T) {
 		GraduationThreshold: 20_000_000_001, CreationFee: 1, InitialCNPYReserve: 10_000_500_000,
 		InitialTokenSupply: 500_000 * money.Unit, CurveType: curve.Linear, BondingCurveSlope: 1_001, FeeBasisPoints: 0,
 		ValidatorMinStake: 123_456_789, CreatorInitialPurchase: 7,
+		Limits: chain.Limits{MaxBuy: 1, AntiSnipe: chain.AntiSnipe{Seconds: 30, MaxBuy: 2_500_000}},
 	}
 	for _, creator := range []uuid.UUID{uuid.New(), identity.PlatformUserID} {
 		object := Declaration(chain.Chain{ID: uuid.New(), Definition: definition, CreatedBy: creator}, "main")
@@ -176,6 +177,7 @@ func TestDeclarationRoundTrip(t *testing.T) {
 			GraduationThreshold: *spec.GraduationThreshold, CreationFee: *spec.CreationFee, InitialCNPYReserve: *spec.InitialCNPYReserve,
 			InitialTokenSupply: *spec.InitialTokenSupply, CurveType: spec.CurveType, BondingCurveSlope: *spec.BondingCurveSlope,
 			FeeBasisPoints: *spec.FeeBasisPoints, ValidatorMinStake: *spec.ValidatorMinStake, CreatorInitialPurchase: *spec.CreatorInitialPurchase,
+			Limits: spec.Limits,
 		}
 		if diff := cmp.Diff(definition, got); diff != "" || spec.CreatedBy != creator || spec.ScheduledLaunchTime != nil {
 			t.Errorf("declared back with creator %s:\n%s", spec.CreatedBy, diff)

@@ -57,8 +57,8 @@ func childMeta(chain *lucidv1.Chain, name string) metav1.ObjectMeta {
 	return metav1.ObjectMeta{Name: name, Namespace: chain.Namespace, Labels: labels(chain)}
 }
 
-// virtualPool builds the pool's object. Trading and fee are left out: they are
-// the user's, and applying them would undo an edit.
+// virtualPool builds the pool's object. Trading, fee and limits are left out:
+// they are the user's, and applying them would undo an edit.
 func virtualPool(chain *lucidv1.Chain) *lucidv1.VirtualPool {
 	pool := &lucidv1.VirtualPool{
 		ObjectMeta: childMeta(chain, chain.Name),

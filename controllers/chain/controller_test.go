@@ -272,11 +272,18 @@ func TestScheduledLaunch(t *testing.T) {
 
 func TestPoolFollowsItsSpec(t *testing.T) {
 	o := start(t)
-	c := o.declare(t, "pool", immediate)
+	c := o.declare(t, "pool", func(s *lucidv1.ChainSpec) {
+		immediate(s)
+		s.Limits = &lucidv1.TradeLimits{MaxBuyCNPY: "5000"}
+	})
 	pool := &lucidv1.VirtualPool{ObjectMeta: o.meta("pool")}
 	o.wait(t, pool, "the pool trades", func() error { return wantState(pool, lucidv1.PoolEnabled) })
 	fee := int32(250)
+	if pool.Status.Limits == nil || pool.Status.Limits.MaxBuyCNPY != "5000" {
+		t.Errorf("limits in force %+v, want those that the chain launched with", pool.Status.Limits)
+	}
 	patch := client.MergeFrom(pool.DeepCopy())
+	pool.Spec.Limits = &lucidv1.TradeLimits{AntiSnipe: &lucidv1.AntiSnipe{Seconds: 3600, MaxBuyCNPY: "200"}}
 	pool.Spec.Trading, pool.Spec.FeeBasisPoints = lucidv1.TradingPaused, &fee
 	if err := o.Client.Patch(t.Context(), pool, patch); err != nil {
 		t.Fatal(err)
@@ -285,6 +292,14 @@ func TestPoolFollowsItsSpec(t *testing.T) {
 	if row, err := o.market.Pool(t.Context(), uuid.MustParse(c.LedgerID())); err != nil || row.Trading != market.Paused || row.Curve.FeeBasisPoints != fee {
 		t.Errorf("ledger: %+v, %v, want paused with fee %d", row, err, fee)
 	}
+	want := chain.Limits{AntiSnipe: chain.AntiSnipe{Seconds: 3600, MaxBuy: 200 * money.Unit}}
+	o.wait(t, pool, "the limits are in the ledger", func() error {
+		row, err := o.market.Pool(t.Context(), uuid.MustParse(c.LedgerID()))
+		if err == nil && row.Limits != want {
+			return fmt.Errorf("limits are %+v", row.Limits)
+		}
+		return err
+	})
 	patch = client.MergeFrom(pool.DeepCopy())
 	pool.Spec.Trading = lucidv1.TradingEnabled
 	if err := o.Client.Patch(t.Context(), pool, patch); err != nil {

@@ -9,6 +9,7 @@ import (
 	"k8s.io/utils/ptr"
 
 	lucidv1 "github.com/lucid-blockchain/lucid/api/v1alpha1"
+	"github.com/lucid-blockchain/lucid/controllers/book"
 	"github.com/lucid-blockchain/lucid/internal/chain"
 	"github.com/lucid-blockchain/lucid/internal/curve"
 	"github.com/lucid-blockchain/lucid/internal/identity"
@@ -72,6 +73,9 @@ func declared(spec *lucidv1.ChainSpec) (chain.Spec, error) {
 		ScheduledLaunchTime:    launchTime(spec.Launch),
 		CreatedBy:              identity.PlatformUserID,
 	}
+	limits, err := book.LimitsOf(spec.Limits)
+	r.fail("spec", err)
+	out.Limits = limits
 	if creator := r.id("spec.creatorID", spec.CreatorID); creator != nil {
 		out.CreatedBy = *creator
 	}
@@ -105,6 +109,7 @@ func Declaration(c chain.Chain, gateway string) lucidv1.ChainSpec {
 			Mode: lucidv1.LaunchManual, CreationFeeCNPY: c.CreationFee.String(),
 			CreatorInitialPurchaseCNPY: c.CreatorInitialPurchase.String(),
 		},
+		Limits:  book.ShowLimits(c.Limits),
 		Network: lucidv1.Network{Consensus: c.ConsensusMechanism, ValidatorMinStake: c.ValidatorMinStake.String()},
 	}
 	if c.TemplateID != nil {

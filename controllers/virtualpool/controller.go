@@ -1,5 +1,5 @@
-// Package virtualpool takes a VirtualPool's trading state and fee down to the
-// ledger and projects the ledger's pool up into its status.
+// Package virtualpool takes a VirtualPool's trading state, fee and limits down to
+// the ledger and projects the ledger's pool up into its status.
 package virtualpool
 
 import (
@@ -25,6 +25,7 @@ import (
 	lucidv1 "github.com/lucid-blockchain/lucid/api/v1alpha1"
 	"github.com/lucid-blockchain/lucid/controllers/book"
 	"github.com/lucid-blockchain/lucid/controllers/reconcile"
+	"github.com/lucid-blockchain/lucid/internal/chain"
 	"github.com/lucid-blockchain/lucid/internal/fault"
 	"github.com/lucid-blockchain/lucid/internal/market"
 	"github.com/lucid-blockchain/lucid/internal/store"
@@ -146,13 +147,17 @@ func (r *Reconciler) read(ctx context.Context, s *scope) (err error) {
 	return classify(err)
 }
 
-// sync takes trading and fee down. A closed pool takes neither.
+// sync takes trading, fee and limits down. A closed pool takes none of them.
 func (r *Reconciler) sync(ctx context.Context, s *scope) error {
 	if s.pool.Closed() {
 		return nil
 	}
 	trading, fee := wanted(s)
-	if s.pool.Trading == trading && s.pool.FeeBasisPoints == fee {
+	limits, err := wantedLimits(s)
+	if err != nil {
+		return reconcile.Stalled(lucidv1.ReasonInvalid, "%s", err)
+	}
+	if s.pool.Trading == trading && s.pool.FeeBasisPoints == fee && s.pool.Limits == limits {
 		return nil
 	}
 	if s.pool.Trading != trading {
@@ -167,6 +172,12 @@ func (r *Reconciler) sync(ctx context.Context, s *scope) error {
 			return classify(err)
 		}
 		r.Recorder.Eventf(s.object, s.chain, corev1.EventTypeNormal, "FeeChanged", "SetFee", "the pool's fee is %d basis points", fee)
+	}
+	if s.pool.Limits != limits {
+		if err := s.book.SetLimits(ctx, s.id, limits); err != nil {
+			return classify(err)
+		}
+		r.Recorder.Eventf(s.object, s.chain, corev1.EventTypeNormal, "LimitsChanged", "SetLimits", "the pool's trade limits are as the spec says")
 	}
 	return r.read(ctx, s)
 }
@@ -184,6 +195,15 @@ func wanted(s *scope) (market.Trading, int32) {
 		return trading, *s.chain.Spec.Curve.FeeBasisPoints
 	}
 	return trading, s.pool.FeeBasisPoints
+}
+
+// wantedLimits are those of the spec, an empty object being none; left out, they
+// are what the chain launched with, which its object can't change any more.
+func wantedLimits(s *scope) (chain.Limits, error) {
+	if s.object.Spec.Limits == nil {
+		return s.pool.OpeningLimits, nil
+	}
+	return book.LimitsOf(s.object.Spec.Limits)
 }
 
 // project writes the pool into the status. Numbers alone wait until the last

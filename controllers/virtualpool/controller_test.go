@@ -20,6 +20,7 @@ import (
 	lucidv1 "github.com/lucid-blockchain/lucid/api/v1alpha1"
 	"github.com/lucid-blockchain/lucid/controllers/book"
 	"github.com/lucid-blockchain/lucid/controllers/reconcile"
+	"github.com/lucid-blockchain/lucid/internal/chain"
 	"github.com/lucid-blockchain/lucid/internal/curve"
 	"github.com/lucid-blockchain/lucid/internal/fault"
 	"github.com/lucid-blockchain/lucid/internal/kubetest"
@@ -51,6 +52,11 @@ func (f *fakeBook) SetTrading(_ context.Context, _ uuid.UUID, trading market.Tra
 
 func (f *fakeBook) SetFee(_ context.Context, _ uuid.UUID, fee int32) error {
 	f.pool.FeeBasisPoints, f.writes = fee, append(f.writes, "fee")
+	return nil
+}
+
+func (f *fakeBook) SetLimits(_ context.Context, _ uuid.UUID, limits chain.Limits) error {
+	f.pool.Limits, f.writes = limits, append(f.writes, "limits "+limits.MaxBuy.String())
 	return nil
 }
 
@@ -136,6 +142,23 @@ func TestSpecGoesDown(t *testing.T) {
 		{"the end of a pause", func(_ *lucidv1.VirtualPool, l *book.Pool) { l.Trading = market.Paused }, []string{"trading enabled"}},
 		{"a fee of its own", func(p *lucidv1.VirtualPool, _ *book.Pool) { p.Spec.FeeBasisPoints = ptr.To[int32](0) }, []string{"fee"}},
 		{"back to the chain's fee", func(_ *lucidv1.VirtualPool, l *book.Pool) { l.FeeBasisPoints = 5 }, []string{"fee"}},
+		{"a limit", func(p *lucidv1.VirtualPool, _ *book.Pool) {
+			p.Spec.Limits = &lucidv1.TradeLimits{MaxBuyCNPY: "12.5", AntiSnipe: &lucidv1.AntiSnipe{Seconds: 9, MaxBuyCNPY: "1"}}
+		}, []string{"limits 12.5"}},
+		{"the chain's limits, which the pool opened with", func(_ *lucidv1.VirtualPool, l *book.Pool) {
+			l.OpeningLimits.MaxBuy = money.Unit
+			l.Limits = l.OpeningLimits
+		}, nil},
+		{"no limits in place of the chain's", func(p *lucidv1.VirtualPool, l *book.Pool) {
+			p.Spec.Limits = &lucidv1.TradeLimits{}
+			l.OpeningLimits.MaxBuy, l.Limits.MaxBuy = money.Unit, money.Unit
+		}, []string{"limits 0"}},
+		{"back to the chain's limits", func(_ *lucidv1.VirtualPool, l *book.Pool) {
+			l.OpeningLimits.MaxBuy = 7 * money.Unit
+		}, []string{"limits 7"}},
+		{"limits that can't be read go nowhere", func(p *lucidv1.VirtualPool, _ *book.Pool) {
+			p.Spec.Limits = &lucidv1.TradeLimits{MaxBuyCNPY: "plenty"}
+		}, nil},
 		{"a closed pool takes nothing", func(p *lucidv1.VirtualPool, l *book.Pool) {
 			p.Spec.Trading, l.Trading = lucidv1.TradingPaused, market.Closed
 		}, nil},

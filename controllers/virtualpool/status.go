@@ -16,6 +16,7 @@ func projection(p book.Pool) lucidv1.VirtualPoolStatus {
 		State: stateOf(p.Trading), PoolID: p.ID.String(),
 		CNPYReserve: p.State.CNPY.String(), TokenReserve: p.State.Tokens.String(), PriceCNPY: p.Price.String(),
 		VolumeCNPY: p.Volume.String(), Transactions: p.Trades, FeeBasisPoints: ptr.To(p.FeeBasisPoints),
+		Limits:          book.ShowLimits(p.Limits),
 		ProgressPercent: string(p.Progress),
 	}
 }

@@ -61,6 +61,7 @@ type Definition struct {
 	FeeBasisPoints         int32       // of the CNPY side of a trade
 	ValidatorMinStake      money.Amount
 	CreatorInitialPurchase money.Amount // CNPY spent in the launching transaction
+	Limits                 Limits       // that the pool opens with
 }
 
 // Chain is a chain as the ledger knows it.
@@ -114,6 +115,7 @@ func fromRow(r db.Chain) Chain {
 			FeeBasisPoints:         r.FeeBasisPoints,
 			ValidatorMinStake:      money.Amount(r.ValidatorMinStake),
 			CreatorInitialPurchase: money.Amount(r.CreatorInitialPurchaseCnpy),
+			Limits:                 LimitsOf(r.MaxBuyCnpy, r.AntiSnipeSeconds, r.AntiSnipeMaxBuyCnpy),
 		},
 		ScheduledLaunchTime: r.ScheduledLaunchTime, ActualLaunchTime: r.ActualLaunchTime,
 		Status: Status(r.Status), FailureReason: r.FailureReason,

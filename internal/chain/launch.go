@@ -35,6 +35,7 @@ type Opening struct {
 	ChainID             uuid.UUID
 	Curve               curve.Curve
 	GraduationThreshold money.Amount
+	Limits              Limits
 	// Creator's first trade, so that nobody trades ahead of it. Nothing is
 	// bought when FirstPurchase (CNPY, fee included) is zero.
 	Creator       uuid.UUID
@@ -227,7 +228,7 @@ func (s *Service) fill(ctx context.Context, q *db.Queries, c Chain, l launchIDs)
 		return err
 	}
 	err := s.Market.OpenTx(ctx, q, Opening{
-		PoolID: l.pool, ChainID: c.ID, Curve: c.curve(), GraduationThreshold: c.GraduationThreshold,
+		PoolID: l.pool, ChainID: c.ID, Curve: c.curve(), GraduationThreshold: c.GraduationThreshold, Limits: c.Limits,
 		Creator: c.CreatedBy, FirstTradeID: l.trade, FirstPurchase: c.CreatorInitialPurchase, At: l.at,
 	})
 	if err != nil {

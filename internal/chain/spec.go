@@ -32,6 +32,7 @@ type Spec struct {
 	FeeBasisPoints         *int32
 	ValidatorMinStake      *money.Amount
 	CreatorInitialPurchase *money.Amount
+	Limits                 Limits
 	// ScheduledLaunchTime may be set by a declaration; through the API it comes
 	// with the launch.
 	ScheduledLaunchTime *time.Time
@@ -77,10 +78,8 @@ var symbolPattern = regexp.MustCompile(`^[A-Z][A-Z0-9]*$`)
 // Validate reports every wrong field of s at once as an Invalid fault, or nil.
 // It does not look for the template; Create and Declare do.
 func Validate(s Spec) error {
-	if fields := check(complete(s, defaultSupply), s.InitialTokenSupply != nil); len(fields) > 0 {
-		return fault.InvalidFields(fields...)
-	}
-	return nil
+	c := checker{check(complete(s, defaultSupply), s.InitialTokenSupply != nil)}
+	return c.err()
 }
 
 // complete fills in the defaults.
@@ -97,6 +96,7 @@ func complete(s Spec, templateSupply money.Amount) Definition {
 		FeeBasisPoints:         or(s.FeeBasisPoints, defaultFee),
 		ValidatorMinStake:      or(s.ValidatorMinStake, defaultStake),
 		CreatorInitialPurchase: or(s.CreatorInitialPurchase, 0),
+		Limits:                 s.Limits,
 	}
 	d.InitialTokenSupply = or(s.InitialTokenSupply, defaultInitial(d.TokenTotalSupply))
 	return d
@@ -131,6 +131,14 @@ func (c *checker) add(name string, value any, rule, reason string, args ...any) 
 	c.fields = append(c.fields, fault.Field{Name: name, Value: value, Rule: rule, Reason: fmt.Sprintf(reason, args...)})
 }
 
+// err is an Invalid fault with all that was collected, or nil.
+func (c *checker) err() error {
+	if len(c.fields) == 0 {
+		return nil
+	}
+	return fault.InvalidFields(c.fields...)
+}
+
 // check looks at all fields. An initial supply that was not given is not
 // blamed for a total supply that is out of range.
 func check(d Definition, initialGiven bool) []fault.Field {
@@ -148,6 +156,7 @@ func check(d Definition, initialGiven bool) []fault.Field {
 	c.atLeast("validator_min_stake", d.ValidatorMinStake, stakeMin)
 	c.atLeast("creator_initial_purchase_cnpy", d.CreatorInitialPurchase, 0)
 	c.curve(d)
+	c.limits(d.Limits)
 	c.together(d, initialGiven)
 	return c.fields
 }

@@ -66,6 +66,14 @@ func TestValidateLimits(t *testing.T) {
 		{"a curve that nobody knows", func(s *chain.Spec) { s.CurveType = "Quadratic" }, "curve_type", "must be ConstantProduct or Linear"},
 		{"a fee of 10 %", func(s *chain.Spec) { s.FeeBasisPoints = ptr(int32(1000)) }, "", ""},
 		{"a fee above 10 %", func(s *chain.Spec) { s.FeeBasisPoints = ptr(int32(1001)) }, "fee_basis_points", "must be between 0 and 1000"},
+		{"a window at its longest", func(s *chain.Spec) {
+			s.Limits = chain.Limits{MaxBuy: 1, AntiSnipe: chain.AntiSnipe{Seconds: 86_400, MaxBuy: 1}}
+		}, "", ""},
+		{"a maximum below nothing", func(s *chain.Spec) { s.Limits.MaxBuy = -1 }, "limits.max_buy_cnpy", "must be greater than or equal to 0"},
+		{"a window longer than a day", func(s *chain.Spec) {
+			s.Limits.AntiSnipe = chain.AntiSnipe{Seconds: 86_401, MaxBuy: 1}
+		}, "limits.anti_snipe.seconds", "must be between 0 and 86400"},
+		{"a window without a limit", func(s *chain.Spec) { s.Limits.AntiSnipe.Seconds = 1 }, "limits.anti_snipe", "needs both seconds and max_buy_cnpy"},
 		{"a linear curve at the defaults", func(s *chain.Spec) { s.CurveType = curve.Linear }, "", ""},
 		{"a linear curve that is sold out before its threshold", func(s *chain.Spec) {
 			s.CurveType, s.InitialTokenSupply, s.BondingCurveSlope = curve.Linear, units(100_000), ptr(money.Slope(1000))

@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"github.com/lucid-blockchain/lucid/internal/chain"
 	"github.com/lucid-blockchain/lucid/internal/curve"
 	"github.com/lucid-blockchain/lucid/internal/ledger"
 	"github.com/lucid-blockchain/lucid/internal/money"
@@ -38,6 +39,7 @@ func newBook(orders []*pending, at time.Time) *book {
 	b := &book{
 		at: at.UTC().Truncate(time.Microsecond), pools: map[uuid.UUID]*poolState{}, accounts: map[uuid.UUID]*accountState{},
 		byID: map[uuid.UUID]db.Trade{}, byKey: map[userKey]db.Trade{},
+		bought: map[userPool]money.Amount{}, blind: map[uuid.UUID]bool{},
 	}
 	for _, p := range orders {
 		token := ledger.Token(p.pool.chainID)
@@ -92,6 +94,7 @@ func queueReads(batch *pgx.Batch, orders []*pending, at time.Time) *book {
 	r.queuePools(orders)
 	r.queueAccounts()
 	r.queueKnown(orders)
+	r.queueBought(orders)
 	return r.book
 }
 
@@ -114,8 +117,10 @@ func (b *book) addPool(l *listing, row db.MarketPoolsRow) {
 		listing: l, trading: Trading(row.Trading), fee: row.FeeBasisPoints,
 		state:  curve.State{CNPY: money.Amount(row.CnpyReserve), Tokens: money.Amount(row.TokenReserve)},
 		volume: money.Amount(row.TotalVolumeCnpy), traders: row.UniqueTraders,
-		version: row.Version, knownVersion: row.Version, terms: row.TermsVersion,
+		version: row.Version, knownVersion: row.Version, terms: row.TermsVersion, openedAt: row.CreatedAt,
+		limits: chain.LimitsOf(row.MaxBuyCnpy, row.AntiSnipeSeconds, row.AntiSnipeMaxBuyCnpy),
 	}
+	l.guarded.Store(b.pools[row.ID].guardedAt(b.at))
 }
 
 func (b *book) addAccount(row db.MarketAccountsRow) {

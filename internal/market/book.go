@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/lucid-blockchain/lucid/internal/chain"
 	"github.com/lucid-blockchain/lucid/internal/curve"
 	"github.com/lucid-blockchain/lucid/internal/fault"
 	"github.com/lucid-blockchain/lucid/internal/ledger"
@@ -24,6 +25,9 @@ type book struct {
 	byID     map[uuid.UUID]db.Trade
 	byKey    map[userKey]db.Trade
 
+	bought map[userPool]money.Amount // in the windows of guarded pools
+	blind  map[uuid.UUID]bool        // guarded pools of which bought was not read
+
 	trades  []db.Trade
 	entries []entry
 	closed  []*poolState
@@ -34,17 +38,21 @@ type userKey struct {
 	key  string
 }
 
+type userPool struct{ user, pool uuid.UUID }
+
 // poolState is a pool's row while the batch goes on.
 type poolState struct {
 	*listing
 	state        curve.State
 	trading      Trading
 	fee          int32
+	openedAt     time.Time
+	limits       chain.Limits
 	volume       money.Amount
 	traders      int64
 	version      int64
 	knownVersion int64
-	terms        int64     // version of trading and fee
+	terms        int64     // version of trading, fee and limits
 	closedBy     uuid.UUID // the trade that crossed the threshold in this batch
 }
 
@@ -81,6 +89,10 @@ type pending struct {
 	givenID bool // the caller chose the order's id and may come again with it
 	// lookUp says that the key has to be looked for before the order is decided.
 	lookUp bool
+	// guarded says that what the user bought in the pool's window has to be read.
+	guarded bool
+	// opening marks the creator's first purchase, which no limit of the pool bounds.
+	opening bool
 	// settling says that an earlier attempt may have been stored.
 	settling bool
 }
@@ -124,6 +136,9 @@ func (b *book) decide(p *pending) (row db.Trade, replayed bool, err error) {
 		return db.Trade{}, false, err
 	}
 	if err := withinLimits(p.order, fill); err != nil {
+		return db.Trade{}, false, err
+	}
+	if err := b.permit(p, pool, fill); err != nil {
 		return db.Trade{}, false, err
 	}
 	moves, err := b.movements(p, fill)
@@ -272,6 +287,7 @@ func overdrawn(a *accountState, need money.Amount) error {
 func (b *book) enter(p *pending, pool *poolState, f curve.Fill, moves []movement) db.Trade {
 	pool.version++
 	pool.state = f.After
+	b.count(p, f)
 	if b.accounts[p.keys.userToken].version == 0 {
 		pool.traders++ // the user's first entry in this token
 	}

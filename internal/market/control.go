@@ -5,6 +5,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/lucid-blockchain/lucid/internal/chain"
 	"github.com/lucid-blockchain/lucid/internal/fault"
 	"github.com/lucid-blockchain/lucid/internal/store/db"
 )
@@ -41,6 +42,20 @@ func (m *Market) SetFee(ctx context.Context, chainID uuid.UUID, basisPoints int3
 	}
 	written, err := m.store.Queries().SetPoolFee(ctx, db.SetPoolFeeParams{ChainID: chainID, FeeBasisPoints: basisPoints})
 	return m.settled(ctx, chainID, written, wrap("set the pool's fee", err))
+}
+
+// SetLimits changes what may be bought by trades to come, under the same rules as
+// SetTrading. A window still begins with the pool's opening, and what was bought
+// in it before counts.
+func (m *Market) SetLimits(ctx context.Context, chainID uuid.UUID, l chain.Limits) error {
+	if err := chain.ValidateLimits(l); err != nil {
+		return err
+	}
+	written, err := m.store.Queries().SetPoolLimits(ctx, db.SetPoolLimitsParams{
+		ChainID: chainID, MaxBuyCnpy: int64(l.MaxBuy),
+		AntiSnipeSeconds: l.AntiSnipe.Seconds, AntiSnipeMaxBuyCnpy: int64(l.AntiSnipe.MaxBuy),
+	})
+	return m.settled(ctx, chainID, written, wrap("set the pool's limits", err))
 }
 
 // settled tells "nothing to do" from "no such pool".

@@ -178,7 +178,7 @@ func TestOrderValidation(t *testing.T) {
 		{Order{Side: Buy, CNPY: &one, IdempotencyKey: string(make([]byte, 256))}, []string{"Idempotency-Key"}, "and bounded"},
 	} {
 		var got []string
-		if err := tc.order.validate(); err != nil {
+		if err := tc.order.Validate(); err != nil {
 			got = fieldNames(err)
 		}
 		if !reflect.DeepEqual(got, tc.fields) {

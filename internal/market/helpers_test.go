@@ -60,6 +60,8 @@ type terms struct {
 	curve     curve.Curve
 	threshold money.Amount
 	first     money.Amount // creator's first purchase
+	limits    chain.Limits
+	at        time.Time // of the opening; now when zero
 }
 
 // standard is the launchpad's default pool with a threshold of 50 000 CNPY.
@@ -89,14 +91,20 @@ func (f *fixture) user(cnpy money.Amount) uuid.UUID {
 	if err := f.store.Queries().EnsureUser(f.t.Context(), id); err != nil {
 		f.t.Fatal(err)
 	}
+	f.fund(id, cnpy)
+	return id
+}
+
+// fund gives a user CNPY.
+func (f *fixture) fund(user uuid.UUID, cnpy money.Amount) {
+	f.t.Helper()
 	for cnpy > 0 {
 		part := min(cnpy, ledger.FaucetLimit)
-		if _, err := ledger.Faucet(f.t.Context(), f.store, id, part); err != nil {
+		if _, err := ledger.Faucet(f.t.Context(), f.store, user, part); err != nil {
 			f.t.Fatal(err)
 		}
 		cnpy -= part
 	}
-	return id
 }
 
 // open writes a chain's row and opens its pool, as the launch does.
@@ -112,6 +120,9 @@ func (f *fixture) open(in terms) opened {
 func (f *fixture) tryOpen(in terms) (opened, error) {
 	f.t.Helper()
 	creator := f.user(in.first)
+	if in.at.IsZero() {
+		in.at = time.Now()
+	}
 	o := opened{pool: newID(f.t), chain: newID(f.t), creator: creator}
 	trade, mint := newID(f.t), newID(f.t)
 	c := in.curve
@@ -134,7 +145,7 @@ func (f *fixture) tryOpen(in terms) (opened, error) {
 		}
 		return f.market.OpenTx(ctx, q, chain.Opening{
 			PoolID: o.pool, ChainID: o.chain, Curve: c, GraduationThreshold: in.threshold,
-			Creator: creator, FirstTradeID: trade, FirstPurchase: in.first, At: time.Now(),
+			Creator: creator, FirstTradeID: trade, FirstPurchase: in.first, At: in.at, Limits: in.limits,
 		})
 	})
 }

@@ -86,7 +86,7 @@ func New(s *store.Store, o Options) *Market {
 // When ctx ends while the trade is being stored it may happen all the same: the
 // same Idempotency-Key then tells.
 func (m *Market) Trade(ctx context.Context, o Order) (Trade, error) {
-	if err := o.validate(); err != nil {
+	if err := o.Validate(); err != nil {
 		return Trade{}, err
 	}
 	pool, err := m.listing(ctx, o.PoolID)

@@ -48,7 +48,7 @@ func (m *memory) recall(orders []*pending, at time.Time) (*book, error) {
 	b := newBook(orders, at)
 	for _, p := range orders {
 		pool, known := m.pools[p.pool.poolID]
-		if !known || p.lookUp || p.settling || p.givenID {
+		if !known || p.lookUp || p.settling || p.givenID || p.wantsBought() {
 			return nil, errForgotten
 		}
 		b.pools[p.pool.poolID] = &pool

@@ -20,9 +20,13 @@ func (m *Market) OpenTx(ctx context.Context, q *db.Queries, o chain.Opening) err
 		poolID: o.PoolID, chainID: o.ChainID, curve: o.Curve, threshold: o.GraduationThreshold,
 		accounts: poolAccountsOf(o.PoolID, o.ChainID),
 	}
+	initial := o.Curve.Initial()
 	err := q.InsertPool(ctx, db.InsertPoolParams{
 		ID: o.PoolID, ChainID: o.ChainID, FeeBasisPoints: o.Curve.FeeBasisPoints,
-		CnpyReserve: int64(o.Curve.InitialCNPY), TokenReserve: int64(o.Curve.InitialTokens), At: o.At,
+		CnpyReserve: int64(initial.CNPY), TokenReserve: int64(initial.Tokens), At: o.At,
+		MaxBuyCnpy: int64(o.Limits.MaxBuy), AntiSnipeSeconds: o.Limits.AntiSnipe.Seconds,
+		AntiSnipeMaxBuyCnpy: int64(o.Limits.AntiSnipe.MaxBuy),
+		MarketCapCnpy:       pool.marketCapCNPY(initial), Nearness: pool.nearness(initial, Enabled),
 	})
 	if err != nil {
 		return fmt.Errorf("write the pool: %w", err)
@@ -31,13 +35,14 @@ func (m *Market) OpenTx(ctx context.Context, q *db.Queries, o chain.Opening) err
 		return nil
 	}
 	order := Order{ID: o.FirstTradeID, PoolID: o.PoolID, UserID: o.Creator, Side: Buy, CNPY: &o.FirstPurchase}
-	if err := order.validate(); err != nil {
+	if err := order.Validate(); err != nil {
 		return err
 	}
 	p, err := newPending(order, pool)
 	if err != nil {
 		return err
 	}
+	p.opening = true
 	return tradeTx(ctx, q, p, o)
 }
 

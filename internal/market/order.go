@@ -44,8 +44,8 @@ type Order struct {
 // exactIn reports whether the user fixed what goes into the pool.
 func (o Order) exactIn() bool { return (o.Side == Buy) == (o.CNPY != nil) }
 
-// validate reports every wrong field at once.
-func (o Order) validate() error {
+// Validate reports every wrong field at once as an Invalid fault, or nil.
+func (o Order) Validate() error {
 	fields := o.amountFields()
 	if o.MinOut != nil && !o.exactIn() {
 		fields = append(fields, field("min_out", "goes with an exact amount to pay; use max_in", "conflict", *o.MinOut))

@@ -2,11 +2,11 @@ package market
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"github.com/google/uuid"
 
+	"github.com/lucid-blockchain/lucid/internal/chain"
 	"github.com/lucid-blockchain/lucid/internal/curve"
 	"github.com/lucid-blockchain/lucid/internal/money"
 	"github.com/lucid-blockchain/lucid/internal/store/db"
@@ -27,7 +27,8 @@ type Pool struct {
 	Price           money.Ratio   // marginal, CNPY per token
 	MarketCapUSD    money.Decimal // price × initial supply × rate
 	ProgressPercent money.Decimal // reserve ÷ threshold, at most 100
-	Volume          money.Amount  // CNPY of all trades
+	Limits          chain.Limits
+	Volume          money.Amount // CNPY of all trades
 	Trades          int64
 	UniqueTraders   int64
 	Day             Day
@@ -88,6 +89,28 @@ func (m *Market) Pools(ctx context.Context, page Page) ([]Pool, int64, error) {
 	return pools, total, err
 }
 
+// PoolsOf returns the pools of the chains that have one, by chain, with as many
+// queries for a hundred chains as for one.
+func (m *Market) PoolsOf(ctx context.Context, chainIDs []uuid.UUID) (map[uuid.UUID]Pool, error) {
+	list, err := m.store.Queries().PoolsOfChains(ctx, chainIDs)
+	if err != nil {
+		return nil, wrap("read the chains' pools", err)
+	}
+	rows := make([]db.GetPoolRow, len(list))
+	for i, row := range list {
+		rows[i] = db.GetPoolRow(row)
+	}
+	pools, err := m.showPools(ctx, rows)
+	if err != nil {
+		return nil, err
+	}
+	byChain := make(map[uuid.UUID]Pool, len(pools))
+	for _, pool := range pools {
+		byChain[pool.ChainID] = pool
+	}
+	return byChain, nil
+}
+
 func (m *Market) showPools(ctx context.Context, rows []db.GetPoolRow) ([]Pool, error) {
 	pools := make([]Pool, len(rows))
 	listings := make(map[uuid.UUID]*listing, len(rows))
@@ -108,7 +131,7 @@ func (m *Market) showPool(l *listing, row db.Pool) Pool {
 		ID: row.ID, ChainID: row.ChainID, State: state, Trading: Trading(row.Trading),
 		Curve: l.priced(row.FeeBasisPoints), Threshold: l.threshold,
 		Price: l.curve.Price(state), MarketCapUSD: l.marketCap(state, m.options.Rate()), ProgressPercent: progress.Percent(),
-		Volume: money.Amount(row.TotalVolumeCnpy), Trades: row.Version, UniqueTraders: row.UniqueTraders,
+		Limits: limitsOf(row), Volume: money.Amount(row.TotalVolumeCnpy), Trades: row.Version, UniqueTraders: row.UniqueTraders,
 		ClosedAt: row.ClosedAt, CreatedAt: row.CreatedAt.UTC(), UpdatedAt: row.UpdatedAt.UTC(),
 	}
 }
@@ -117,7 +140,11 @@ func stateOf(row db.Pool) curve.State {
 	return curve.State{CNPY: money.Amount(row.CnpyReserve), Tokens: money.Amount(row.TokenReserve)}
 }
 
-// addDays fills the 24-hour fields from the trades, with two queries for any
+func limitsOf(row db.Pool) chain.Limits {
+	return chain.LimitsOf(row.MaxBuyCnpy, row.AntiSnipeSeconds, row.AntiSnipeMaxBuyCnpy)
+}
+
+// addDays fills the 24-hour fields from the trades, with one query for any
 // number of pools. A quiet pool has been where it is all day.
 func (m *Market) addDays(ctx context.Context, pools []Pool, listings map[uuid.UUID]*listing) error {
 	ids := make([]uuid.UUID, len(pools))
@@ -125,49 +152,31 @@ func (m *Market) addDays(ctx context.Context, pools []Pool, listings map[uuid.UU
 		ids[i] = pools[i].ID
 		pools[i].Day = Day{ChangePercent: "0", High: pools[i].Price, Low: pools[i].Price}
 	}
-	q := m.store.Queries()
-	days, err := q.PoolDays(ctx, db.PoolDaysParams{PoolIds: ids, Since: m.options.Now().Add(-day)})
+	days, err := m.store.Queries().PoolDays(ctx, db.PoolDaysParams{PoolIds: ids, Since: m.options.Now().Add(-day)})
 	if err != nil {
 		return wrap("sum up the day", err)
 	}
-	firsts := db.TradesAtParams{}
 	byPool := make(map[uuid.UUID]db.PoolDaysRow, len(days))
 	for _, d := range days {
-		byPool[d.PoolID] = d
-		firsts.PoolIds, firsts.Seqs = append(firsts.PoolIds, d.PoolID), append(firsts.Seqs, d.FirstSeq)
-	}
-	trades, err := q.TradesAt(ctx, firsts)
-	if err != nil {
-		return wrap("read the day's first trades", err)
-	}
-	opening := make(map[uuid.UUID]money.Ratio, len(trades))
-	for _, t := range trades {
-		opening[t.PoolID] = listings[t.PoolID].curve.Price(before(Side(t.Side), fillOf(t)))
+		byPool[d.Trade.PoolID] = d
 	}
 	for i := range pools {
-		if d, traded := byPool[pools[i].ID]; traded {
-			if err := pools[i].addDay(d, opening[d.PoolID]); err != nil {
-				return err
-			}
+		d, traded := byPool[pools[i].ID]
+		if !traded {
+			continue
+		}
+		first := before(Side(d.Trade.Side), fillOf(d.Trade))
+		if err := pools[i].addDay(d, listings[d.Trade.PoolID].curve.Price(first)); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
 func (p *Pool) addDay(d db.PoolDaysRow, opening money.Ratio) error {
-	high, err := money.ParseRatio(d.High)
+	high, low, err := extremes(d.High, d.Low, opening)
 	if err != nil {
-		return fmt.Errorf("read the day's highest price %q: %w", d.High, err)
-	}
-	low, err := money.ParseRatio(d.Low)
-	if err != nil {
-		return fmt.Errorf("read the day's lowest price %q: %w", d.Low, err)
-	}
-	if opening.Cmp(high) > 0 {
-		high = opening
-	}
-	if opening.Cmp(low) < 0 {
-		low = opening
+		return err
 	}
 	p.Day = Day{ChangePercent: p.Price.Sub(opening).Div(opening).Percent(), Volume: money.Amount(d.Volume), High: high, Low: low}
 	return nil

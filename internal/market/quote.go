@@ -30,10 +30,11 @@ type Quote struct {
 }
 
 // Quote prices an order without writing anything, for the pool or the chain of
-// that id. It refuses what Trade would, the user's balance aside.
+// that id. It refuses what Trade would, save what
+// depends on the user: the balance, and what was bought in the pool's window.
 func (m *Market) Quote(ctx context.Context, id uuid.UUID, r QuoteRequest) (Quote, error) {
 	order := Order{Side: r.Side, CNPY: r.CNPY, Tokens: r.Tokens}
-	if err := order.validate(); err != nil {
+	if err := order.Validate(); err != nil {
 		return Quote{}, err
 	}
 	row, err := m.poolRow(ctx, id)
@@ -41,7 +42,10 @@ func (m *Market) Quote(ctx context.Context, id uuid.UUID, r QuoteRequest) (Quote
 		return Quote{}, err
 	}
 	l := listingOf(row)
-	pool := &poolState{listing: l, trading: Trading(row.Pool.Trading), fee: row.Pool.FeeBasisPoints, state: stateOf(row.Pool)}
+	pool := &poolState{
+		listing: l, trading: Trading(row.Pool.Trading), fee: row.Pool.FeeBasisPoints, state: stateOf(row.Pool),
+		openedAt: row.Pool.CreatedAt, limits: limitsOf(row.Pool),
+	}
 	if err := (&book{}).open(pool, order); err != nil {
 		return Quote{}, err
 	}
@@ -49,6 +53,11 @@ func (m *Market) Quote(ctx context.Context, id uuid.UUID, r QuoteRequest) (Quote
 	fill, err := price(c, pool.state, order)
 	if err != nil {
 		return Quote{}, err
+	}
+	if r.Side == Buy {
+		if err := pool.permitAlone(fill.CNPY, m.options.Now()); err != nil {
+			return Quote{}, err
+		}
 	}
 	q := Quote{
 		PoolID: l.poolID, ChainID: l.chainID, Side: r.Side, In: fill.CNPY, Out: fill.Tokens, Fee: fill.Fee,

@@ -232,7 +232,7 @@ func (m *Market) pipelined(ctx context.Context, batch []*pending) ([]outcome, er
 	queue := func(reads *pgx.Batch) { b = queueReads(reads, batch, m.options.Now()) }
 	err := m.store.InTxPipelined(ctx, queue, func() (*pgx.Batch, error) {
 		outcomes = b.decideAll(batch)
-		if unsure(batch, outcomes) || len(b.closed) > 0 {
+		if b.unsure(batch, outcomes) || len(b.closed) > 0 {
 			return nil, store.ErrNotPipelined
 		}
 		recorded, err := b.record(ctx)
@@ -257,7 +257,7 @@ func (m *Market) stepwise(ctx context.Context, batch []*pending) ([]outcome, err
 			return err
 		}
 		outcomes = b.decideAll(batch)
-		if unsure(batch, outcomes) {
+		if b.unsure(batch, outcomes) {
 			if b, err = read(ctx, tx, batch, m.options.Now()); err != nil {
 				return err
 			}
@@ -272,10 +272,12 @@ func (m *Market) stepwise(ctx context.Context, batch []*pending) ([]outcome, err
 	return outcomes, err
 }
 
-// unsure reports that an order was refused which may have been filled before:
-// its first answer then stands, though the money is spent and the deadline past.
-func unsure(batch []*pending, outcomes []outcome) bool {
-	found := false
+// unsure reports that the batch has to be decided once more, on more than was
+// read: an order was refused which may have been filled before (its first answer
+// then stands, though the money is spent and the deadline past), or came to a
+// pool's window unexpectedly.
+func (b *book) unsure(batch []*pending, outcomes []outcome) bool {
+	found := b.guard(batch)
 	for i, p := range batch {
 		if outcomes[i].err != nil && p.order.IdempotencyKey != "" && !p.lookUp {
 			p.lookUp, found = true, true

@@ -36,6 +36,8 @@ func (b *book) poolStatement() statement {
 		params.TokenReserves = append(params.TokenReserves, int64(pool.state.Tokens))
 		params.Volumes = append(params.Volumes, int64(pool.volume))
 		params.Traders = append(params.Traders, pool.traders)
+		params.MarketCaps = append(params.MarketCaps, pool.marketCapCNPY(pool.state))
+		params.Nearness = append(params.Nearness, pool.nearness(pool.state, pool.trading))
 		params.Closed = append(params.Closed, pool.trading == Closed)
 	}
 	return statement{rows: int64(len(params.Ids)), run: func(ctx context.Context, q *db.Queries) (int64, error) {

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -43,6 +44,9 @@ type listing struct {
 	curve     curve.Curve // without its fee, which may change
 	threshold money.Amount
 	accounts  poolAccounts
+	// guarded remembers that the anti-snipe window held when the pool's row was
+	// last read, so that what users bought in it is read along.
+	guarded atomic.Bool
 }
 
 // priced is the listing's curve with the fee of the moment.
@@ -50,6 +54,29 @@ func (l *listing) priced(feeBasisPoints int32) curve.Curve {
 	c := l.curve
 	c.FeeBasisPoints = feeBasisPoints
 	return c
+}
+
+// marketCapCNPY is price × initial token supply in CNPY, for lists to be sorted
+// by. One beyond all amounts stands as the largest.
+func (l *listing) marketCapCNPY(s curve.State) int64 {
+	value, err := l.curve.Price(s).Of(l.curve.InitialTokens)
+	if err != nil {
+		value = money.Max
+	}
+	return int64(value)
+}
+
+// nearness is the way to graduation in millionths, and 0 once it is done: who
+// looks for pools about to graduate does not look for those that have.
+func (l *listing) nearness(s curve.State, trading Trading) int64 {
+	if trading == Closed {
+		return 0
+	}
+	way, err := money.NewRatio(min(s.CNPY, l.threshold), l.threshold).Of(money.Unit)
+	if err != nil {
+		return 0
+	}
+	return int64(way)
 }
 
 // marketCap is price × initial token supply × the CNPY/USD rate (docs/domain.md §2).

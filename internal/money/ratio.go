@@ -61,6 +61,16 @@ func (r Ratio) Mul(s Ratio) Ratio {
 	return Ratio{num: new(big.Int).Mul(rn, sn), den: new(big.Int).Mul(rd, sd)}
 }
 
+// Of returns ⌊r × a⌋, such as what a amounts to at the price r, or ErrRange.
+func (r Ratio) Of(a Amount) (Amount, error) {
+	num, den := r.parts()
+	product := new(big.Int).Mul(num, big.NewInt(int64(a)))
+	if product.Div(product, den); !product.IsInt64() {
+		return 0, ErrRange
+	}
+	return Amount(product.Int64()), nil
+}
+
 // Sub returns r − s.
 func (r Ratio) Sub(s Ratio) Ratio {
 	rn, rd := r.parts()

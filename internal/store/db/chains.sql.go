@@ -93,7 +93,7 @@ func (q *Queries) DeleteUnlaunched(ctx context.Context, id uuid.UUID) (int64, er
 }
 
 const GetChain = `-- name: GetChain :one
-SELECT id, chain_name, token_symbol, chain_description, template_id, consensus_mechanism, token_total_supply, graduation_threshold, creation_fee_cnpy, initial_cnpy_reserve, initial_token_supply, curve_type, bonding_curve_slope, fee_basis_points, validator_min_stake, creator_initial_purchase_cnpy, scheduled_launch_time, actual_launch_time, status, failure_reason, is_graduated, graduation_time, chain_id, genesis_hash, rpc_endpoint, created_by, origin, version, created_at, updated_at FROM chains WHERE id = $1
+SELECT id, chain_name, token_symbol, chain_description, template_id, consensus_mechanism, token_total_supply, graduation_threshold, creation_fee_cnpy, initial_cnpy_reserve, initial_token_supply, curve_type, bonding_curve_slope, fee_basis_points, validator_min_stake, creator_initial_purchase_cnpy, scheduled_launch_time, actual_launch_time, status, failure_reason, is_graduated, graduation_time, chain_id, genesis_hash, rpc_endpoint, created_by, origin, version, created_at, updated_at, max_buy_cnpy, anti_snipe_seconds, anti_snipe_max_buy_cnpy FROM chains WHERE id = $1
 `
 
 func (q *Queries) GetChain(ctx context.Context, id uuid.UUID) (Chain, error) {
@@ -130,6 +130,9 @@ func (q *Queries) GetChain(ctx context.Context, id uuid.UUID) (Chain, error) {
 		&i.Version,
 		&i.CreatedAt,
 		&i.UpdatedAt,
+		&i.MaxBuyCnpy,
+		&i.AntiSnipeSeconds,
+		&i.AntiSnipeMaxBuyCnpy,
 	)
 	return i, err
 }
@@ -153,7 +156,7 @@ func (q *Queries) GetGraduation(ctx context.Context, chainID uuid.UUID) (Graduat
 }
 
 const GetPoolOfChain = `-- name: GetPoolOfChain :one
-SELECT id, chain_id, cnpy_reserve, token_reserve, trading, fee_basis_points, total_volume_cnpy, unique_traders, version, closed_at, created_at, updated_at, terms_version FROM pools WHERE chain_id = $1
+SELECT id, chain_id, cnpy_reserve, token_reserve, trading, fee_basis_points, total_volume_cnpy, unique_traders, version, closed_at, created_at, updated_at, max_buy_cnpy, anti_snipe_seconds, anti_snipe_max_buy_cnpy, market_cap_cnpy, nearness, terms_version FROM pools WHERE chain_id = $1
 `
 
 func (q *Queries) GetPoolOfChain(ctx context.Context, chainID uuid.UUID) (Pool, error) {
@@ -172,6 +175,11 @@ func (q *Queries) GetPoolOfChain(ctx context.Context, chainID uuid.UUID) (Pool, 
 		&i.ClosedAt,
 		&i.CreatedAt,
 		&i.UpdatedAt,
+		&i.MaxBuyCnpy,
+		&i.AntiSnipeSeconds,
+		&i.AntiSnipeMaxBuyCnpy,
+		&i.MarketCapCnpy,
+		&i.Nearness,
 		&i.TermsVersion,
 	)
 	return i, err
@@ -243,9 +251,9 @@ INSERT INTO chains (
     id, chain_name, token_symbol, chain_description, template_id, consensus_mechanism,
     token_total_supply, graduation_threshold, creation_fee_cnpy, initial_cnpy_reserve, initial_token_supply,
     curve_type, bonding_curve_slope, fee_basis_points, validator_min_stake, creator_initial_purchase_cnpy,
-    scheduled_launch_time, status, created_by, origin)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)
-RETURNING id, chain_name, token_symbol, chain_description, template_id, consensus_mechanism, token_total_supply, graduation_threshold, creation_fee_cnpy, initial_cnpy_reserve, initial_token_supply, curve_type, bonding_curve_slope, fee_basis_points, validator_min_stake, creator_initial_purchase_cnpy, scheduled_launch_time, actual_launch_time, status, failure_reason, is_graduated, graduation_time, chain_id, genesis_hash, rpc_endpoint, created_by, origin, version, created_at, updated_at
+    scheduled_launch_time, status, created_by, origin, max_buy_cnpy, anti_snipe_seconds, anti_snipe_max_buy_cnpy)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23)
+RETURNING id, chain_name, token_symbol, chain_description, template_id, consensus_mechanism, token_total_supply, graduation_threshold, creation_fee_cnpy, initial_cnpy_reserve, initial_token_supply, curve_type, bonding_curve_slope, fee_basis_points, validator_min_stake, creator_initial_purchase_cnpy, scheduled_launch_time, actual_launch_time, status, failure_reason, is_graduated, graduation_time, chain_id, genesis_hash, rpc_endpoint, created_by, origin, version, created_at, updated_at, max_buy_cnpy, anti_snipe_seconds, anti_snipe_max_buy_cnpy
 `
 
 type InsertChainParams struct {
@@ -269,6 +277,9 @@ type InsertChainParams struct {
 	Status                     string
 	CreatedBy                  uuid.UUID
 	Origin                     string
+	MaxBuyCnpy                 int64
+	AntiSnipeSeconds           int32
+	AntiSnipeMaxBuyCnpy        int64
 }
 
 func (q *Queries) InsertChain(ctx context.Context, arg InsertChainParams) (Chain, error) {
@@ -293,6 +304,9 @@ func (q *Queries) InsertChain(ctx context.Context, arg InsertChainParams) (Chain
 		arg.Status,
 		arg.CreatedBy,
 		arg.Origin,
+		arg.MaxBuyCnpy,
+		arg.AntiSnipeSeconds,
+		arg.AntiSnipeMaxBuyCnpy,
 	)
 	var i Chain
 	err := row.Scan(
@@ -326,12 +340,15 @@ func (q *Queries) InsertChain(ctx context.Context, arg InsertChainParams) (Chain
 		&i.Version,
 		&i.CreatedAt,
 		&i.UpdatedAt,
+		&i.MaxBuyCnpy,
+		&i.AntiSnipeSeconds,
+		&i.AntiSnipeMaxBuyCnpy,
 	)
 	return i, err
 }
 
 const ListChains = `-- name: ListChains :many
-SELECT id, chain_name, token_symbol, chain_description, template_id, consensus_mechanism, token_total_supply, graduation_threshold, creation_fee_cnpy, initial_cnpy_reserve, initial_token_supply, curve_type, bonding_curve_slope, fee_basis_points, validator_min_stake, creator_initial_purchase_cnpy, scheduled_launch_time, actual_launch_time, status, failure_reason, is_graduated, graduation_time, chain_id, genesis_hash, rpc_endpoint, created_by, origin, version, created_at, updated_at FROM chains
+SELECT id, chain_name, token_symbol, chain_description, template_id, consensus_mechanism, token_total_supply, graduation_threshold, creation_fee_cnpy, initial_cnpy_reserve, initial_token_supply, curve_type, bonding_curve_slope, fee_basis_points, validator_min_stake, creator_initial_purchase_cnpy, scheduled_launch_time, actual_launch_time, status, failure_reason, is_graduated, graduation_time, chain_id, genesis_hash, rpc_endpoint, created_by, origin, version, created_at, updated_at, max_buy_cnpy, anti_snipe_seconds, anti_snipe_max_buy_cnpy FROM chains
 WHERE ($1::text IS NULL OR status = $1)
   AND ($2::uuid IS NULL OR created_by = $2)
   AND ($3::uuid IS NULL OR template_id = $3)
@@ -399,6 +416,9 @@ func (q *Queries) ListChains(ctx context.Context, arg ListChainsParams) ([]Chain
 			&i.Version,
 			&i.CreatedAt,
 			&i.UpdatedAt,
+			&i.MaxBuyCnpy,
+			&i.AntiSnipeSeconds,
+			&i.AntiSnipeMaxBuyCnpy,
 		); err != nil {
 			return nil, err
 		}
@@ -498,7 +518,7 @@ func (q *Queries) ListTemplates(ctx context.Context, arg ListTemplatesParams) ([
 const MarkChainFailed = `-- name: MarkChainFailed :one
 UPDATE chains SET status = 'failed', failure_reason = $2, updated_at = now()
 WHERE id = $1 AND status NOT IN ('graduated', 'failed')
-RETURNING id, chain_name, token_symbol, chain_description, template_id, consensus_mechanism, token_total_supply, graduation_threshold, creation_fee_cnpy, initial_cnpy_reserve, initial_token_supply, curve_type, bonding_curve_slope, fee_basis_points, validator_min_stake, creator_initial_purchase_cnpy, scheduled_launch_time, actual_launch_time, status, failure_reason, is_graduated, graduation_time, chain_id, genesis_hash, rpc_endpoint, created_by, origin, version, created_at, updated_at
+RETURNING id, chain_name, token_symbol, chain_description, template_id, consensus_mechanism, token_total_supply, graduation_threshold, creation_fee_cnpy, initial_cnpy_reserve, initial_token_supply, curve_type, bonding_curve_slope, fee_basis_points, validator_min_stake, creator_initial_purchase_cnpy, scheduled_launch_time, actual_launch_time, status, failure_reason, is_graduated, graduation_time, chain_id, genesis_hash, rpc_endpoint, created_by, origin, version, created_at, updated_at, max_buy_cnpy, anti_snipe_seconds, anti_snipe_max_buy_cnpy
 `
 
 type MarkChainFailedParams struct {
@@ -540,6 +560,9 @@ func (q *Queries) MarkChainFailed(ctx context.Context, arg MarkChainFailedParams
 		&i.Version,
 		&i.CreatedAt,
 		&i.UpdatedAt,
+		&i.MaxBuyCnpy,
+		&i.AntiSnipeSeconds,
+		&i.AntiSnipeMaxBuyCnpy,
 	)
 	return i, err
 }
@@ -548,7 +571,7 @@ const MarkChainGraduated = `-- name: MarkChainGraduated :one
 UPDATE chains SET status = 'graduated', is_graduated = true, graduation_time = $2,
     chain_id = $3, genesis_hash = $4, rpc_endpoint = $5, failure_reason = '', updated_at = now()
 WHERE id = $1 AND status IN ('virtual_active', 'failed')
-RETURNING id, chain_name, token_symbol, chain_description, template_id, consensus_mechanism, token_total_supply, graduation_threshold, creation_fee_cnpy, initial_cnpy_reserve, initial_token_supply, curve_type, bonding_curve_slope, fee_basis_points, validator_min_stake, creator_initial_purchase_cnpy, scheduled_launch_time, actual_launch_time, status, failure_reason, is_graduated, graduation_time, chain_id, genesis_hash, rpc_endpoint, created_by, origin, version, created_at, updated_at
+RETURNING id, chain_name, token_symbol, chain_description, template_id, consensus_mechanism, token_total_supply, graduation_threshold, creation_fee_cnpy, initial_cnpy_reserve, initial_token_supply, curve_type, bonding_curve_slope, fee_basis_points, validator_min_stake, creator_initial_purchase_cnpy, scheduled_launch_time, actual_launch_time, status, failure_reason, is_graduated, graduation_time, chain_id, genesis_hash, rpc_endpoint, created_by, origin, version, created_at, updated_at, max_buy_cnpy, anti_snipe_seconds, anti_snipe_max_buy_cnpy
 `
 
 type MarkChainGraduatedParams struct {
@@ -599,6 +622,9 @@ func (q *Queries) MarkChainGraduated(ctx context.Context, arg MarkChainGraduated
 		&i.Version,
 		&i.CreatedAt,
 		&i.UpdatedAt,
+		&i.MaxBuyCnpy,
+		&i.AntiSnipeSeconds,
+		&i.AntiSnipeMaxBuyCnpy,
 	)
 	return i, err
 }
@@ -606,7 +632,7 @@ func (q *Queries) MarkChainGraduated(ctx context.Context, arg MarkChainGraduated
 const MarkChainLaunched = `-- name: MarkChainLaunched :one
 UPDATE chains SET status = 'virtual_active', actual_launch_time = $2, failure_reason = '', updated_at = now()
 WHERE id = $1 AND status IN ('draft', 'pending_launch')
-RETURNING id, chain_name, token_symbol, chain_description, template_id, consensus_mechanism, token_total_supply, graduation_threshold, creation_fee_cnpy, initial_cnpy_reserve, initial_token_supply, curve_type, bonding_curve_slope, fee_basis_points, validator_min_stake, creator_initial_purchase_cnpy, scheduled_launch_time, actual_launch_time, status, failure_reason, is_graduated, graduation_time, chain_id, genesis_hash, rpc_endpoint, created_by, origin, version, created_at, updated_at
+RETURNING id, chain_name, token_symbol, chain_description, template_id, consensus_mechanism, token_total_supply, graduation_threshold, creation_fee_cnpy, initial_cnpy_reserve, initial_token_supply, curve_type, bonding_curve_slope, fee_basis_points, validator_min_stake, creator_initial_purchase_cnpy, scheduled_launch_time, actual_launch_time, status, failure_reason, is_graduated, graduation_time, chain_id, genesis_hash, rpc_endpoint, created_by, origin, version, created_at, updated_at, max_buy_cnpy, anti_snipe_seconds, anti_snipe_max_buy_cnpy
 `
 
 type MarkChainLaunchedParams struct {
@@ -648,6 +674,9 @@ func (q *Queries) MarkChainLaunched(ctx context.Context, arg MarkChainLaunchedPa
 		&i.Version,
 		&i.CreatedAt,
 		&i.UpdatedAt,
+		&i.MaxBuyCnpy,
+		&i.AntiSnipeSeconds,
+		&i.AntiSnipeMaxBuyCnpy,
 	)
 	return i, err
 }
@@ -670,7 +699,7 @@ func (q *Queries) NoteLaunchFailure(ctx context.Context, arg NoteLaunchFailurePa
 const ScheduleChain = `-- name: ScheduleChain :one
 UPDATE chains SET status = 'pending_launch', scheduled_launch_time = $2, updated_at = now()
 WHERE id = $1 AND status IN ('draft', 'pending_launch')
-RETURNING id, chain_name, token_symbol, chain_description, template_id, consensus_mechanism, token_total_supply, graduation_threshold, creation_fee_cnpy, initial_cnpy_reserve, initial_token_supply, curve_type, bonding_curve_slope, fee_basis_points, validator_min_stake, creator_initial_purchase_cnpy, scheduled_launch_time, actual_launch_time, status, failure_reason, is_graduated, graduation_time, chain_id, genesis_hash, rpc_endpoint, created_by, origin, version, created_at, updated_at
+RETURNING id, chain_name, token_symbol, chain_description, template_id, consensus_mechanism, token_total_supply, graduation_threshold, creation_fee_cnpy, initial_cnpy_reserve, initial_token_supply, curve_type, bonding_curve_slope, fee_basis_points, validator_min_stake, creator_initial_purchase_cnpy, scheduled_launch_time, actual_launch_time, status, failure_reason, is_graduated, graduation_time, chain_id, genesis_hash, rpc_endpoint, created_by, origin, version, created_at, updated_at, max_buy_cnpy, anti_snipe_seconds, anti_snipe_max_buy_cnpy
 `
 
 type ScheduleChainParams struct {
@@ -712,6 +741,9 @@ func (q *Queries) ScheduleChain(ctx context.Context, arg ScheduleChainParams) (C
 		&i.Version,
 		&i.CreatedAt,
 		&i.UpdatedAt,
+		&i.MaxBuyCnpy,
+		&i.AntiSnipeSeconds,
+		&i.AntiSnipeMaxBuyCnpy,
 	)
 	return i, err
 }
@@ -736,9 +768,9 @@ UPDATE chains SET
     token_total_supply = $7, graduation_threshold = $8, creation_fee_cnpy = $9, initial_cnpy_reserve = $10,
     initial_token_supply = $11, curve_type = $12, bonding_curve_slope = $13, fee_basis_points = $14,
     validator_min_stake = $15, creator_initial_purchase_cnpy = $16, scheduled_launch_time = $17, created_by = $18,
-    updated_at = now()
+    max_buy_cnpy = $19, anti_snipe_seconds = $20, anti_snipe_max_buy_cnpy = $21, updated_at = now()
 WHERE id = $1 AND status IN ('draft', 'pending_launch')
-RETURNING id, chain_name, token_symbol, chain_description, template_id, consensus_mechanism, token_total_supply, graduation_threshold, creation_fee_cnpy, initial_cnpy_reserve, initial_token_supply, curve_type, bonding_curve_slope, fee_basis_points, validator_min_stake, creator_initial_purchase_cnpy, scheduled_launch_time, actual_launch_time, status, failure_reason, is_graduated, graduation_time, chain_id, genesis_hash, rpc_endpoint, created_by, origin, version, created_at, updated_at
+RETURNING id, chain_name, token_symbol, chain_description, template_id, consensus_mechanism, token_total_supply, graduation_threshold, creation_fee_cnpy, initial_cnpy_reserve, initial_token_supply, curve_type, bonding_curve_slope, fee_basis_points, validator_min_stake, creator_initial_purchase_cnpy, scheduled_launch_time, actual_launch_time, status, failure_reason, is_graduated, graduation_time, chain_id, genesis_hash, rpc_endpoint, created_by, origin, version, created_at, updated_at, max_buy_cnpy, anti_snipe_seconds, anti_snipe_max_buy_cnpy
 `
 
 type UpdateChainParams struct {
@@ -760,6 +792,9 @@ type UpdateChainParams struct {
 	CreatorInitialPurchaseCnpy int64
 	ScheduledLaunchTime        *time.Time
 	CreatedBy                  uuid.UUID
+	MaxBuyCnpy                 int64
+	AntiSnipeSeconds           int32
+	AntiSnipeMaxBuyCnpy        int64
 }
 
 // UpdateChain rewrites what was declared of a chain that has not launched.
@@ -783,6 +818,9 @@ func (q *Queries) UpdateChain(ctx context.Context, arg UpdateChainParams) (Chain
 		arg.CreatorInitialPurchaseCnpy,
 		arg.ScheduledLaunchTime,
 		arg.CreatedBy,
+		arg.MaxBuyCnpy,
+		arg.AntiSnipeSeconds,
+		arg.AntiSnipeMaxBuyCnpy,
 	)
 	var i Chain
 	err := row.Scan(
@@ -816,6 +854,9 @@ func (q *Queries) UpdateChain(ctx context.Context, arg UpdateChainParams) (Chain
 		&i.Version,
 		&i.CreatedAt,
 		&i.UpdatedAt,
+		&i.MaxBuyCnpy,
+		&i.AntiSnipeSeconds,
+		&i.AntiSnipeMaxBuyCnpy,
 	)
 	return i, err
 }

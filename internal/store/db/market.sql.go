@@ -44,7 +44,8 @@ func (q *Queries) CountTrades(ctx context.Context, arg CountTradesParams) (int64
 }
 
 const GetPool = `-- name: GetPool :one
-SELECT p.id, p.chain_id, p.cnpy_reserve, p.token_reserve, p.trading, p.fee_basis_points, p.total_volume_cnpy, p.unique_traders, p.version, p.closed_at, p.created_at, p.updated_at, p.terms_version, c.curve_type, c.initial_cnpy_reserve, c.initial_token_supply, c.bonding_curve_slope, c.graduation_threshold
+SELECT p.id, p.chain_id, p.cnpy_reserve, p.token_reserve, p.trading, p.fee_basis_points, p.total_volume_cnpy, p.unique_traders, p.version, p.closed_at, p.created_at, p.updated_at, p.max_buy_cnpy, p.anti_snipe_seconds, p.anti_snipe_max_buy_cnpy, p.market_cap_cnpy, p.nearness, p.terms_version, c.curve_type, c.initial_cnpy_reserve, c.initial_token_supply, c.bonding_curve_slope, c.graduation_threshold,
+       c.max_buy_cnpy, c.anti_snipe_seconds, c.anti_snipe_max_buy_cnpy
 FROM pools p JOIN chains c ON c.id = p.chain_id
 WHERE p.id = $1 OR p.chain_id = $1
 `
@@ -56,6 +57,9 @@ type GetPoolRow struct {
 	InitialTokenSupply  int64
 	BondingCurveSlope   int64
 	GraduationThreshold int64
+	MaxBuyCnpy          int64
+	AntiSnipeSeconds    int32
+	AntiSnipeMaxBuyCnpy int64
 }
 
 // The id is the pool's or its chain's.
@@ -75,12 +79,20 @@ func (q *Queries) GetPool(ctx context.Context, id uuid.UUID) (GetPoolRow, error)
 		&i.Pool.ClosedAt,
 		&i.Pool.CreatedAt,
 		&i.Pool.UpdatedAt,
+		&i.Pool.MaxBuyCnpy,
+		&i.Pool.AntiSnipeSeconds,
+		&i.Pool.AntiSnipeMaxBuyCnpy,
+		&i.Pool.MarketCapCnpy,
+		&i.Pool.Nearness,
 		&i.Pool.TermsVersion,
 		&i.CurveType,
 		&i.InitialCnpyReserve,
 		&i.InitialTokenSupply,
 		&i.BondingCurveSlope,
 		&i.GraduationThreshold,
+		&i.MaxBuyCnpy,
+		&i.AntiSnipeSeconds,
+		&i.AntiSnipeMaxBuyCnpy,
 	)
 	return i, err
 }
@@ -112,18 +124,25 @@ func (q *Queries) InsertGraduation(ctx context.Context, arg InsertGraduationPara
 }
 
 const InsertPool = `-- name: InsertPool :exec
-INSERT INTO pools (id, chain_id, cnpy_reserve, token_reserve, trading, fee_basis_points, created_at, updated_at)
+INSERT INTO pools (id, chain_id, cnpy_reserve, token_reserve, trading, fee_basis_points, max_buy_cnpy,
+                   anti_snipe_seconds, anti_snipe_max_buy_cnpy, market_cap_cnpy, nearness, created_at, updated_at)
 VALUES ($1, $2, $3, $4, 'enabled', $5,
-        $6, $6)
+        $6, $7, $8,
+        $9, $10, $11, $11)
 `
 
 type InsertPoolParams struct {
-	ID             uuid.UUID
-	ChainID        uuid.UUID
-	CnpyReserve    int64
-	TokenReserve   int64
-	FeeBasisPoints int32
-	At             time.Time
+	ID                  uuid.UUID
+	ChainID             uuid.UUID
+	CnpyReserve         int64
+	TokenReserve        int64
+	FeeBasisPoints      int32
+	MaxBuyCnpy          int64
+	AntiSnipeSeconds    int32
+	AntiSnipeMaxBuyCnpy int64
+	MarketCapCnpy       int64
+	Nearness            int64
+	At                  time.Time
 }
 
 func (q *Queries) InsertPool(ctx context.Context, arg InsertPoolParams) error {
@@ -133,13 +152,19 @@ func (q *Queries) InsertPool(ctx context.Context, arg InsertPoolParams) error {
 		arg.CnpyReserve,
 		arg.TokenReserve,
 		arg.FeeBasisPoints,
+		arg.MaxBuyCnpy,
+		arg.AntiSnipeSeconds,
+		arg.AntiSnipeMaxBuyCnpy,
+		arg.MarketCapCnpy,
+		arg.Nearness,
 		arg.At,
 	)
 	return err
 }
 
 const ListPools = `-- name: ListPools :many
-SELECT p.id, p.chain_id, p.cnpy_reserve, p.token_reserve, p.trading, p.fee_basis_points, p.total_volume_cnpy, p.unique_traders, p.version, p.closed_at, p.created_at, p.updated_at, p.terms_version, c.curve_type, c.initial_cnpy_reserve, c.initial_token_supply, c.bonding_curve_slope, c.graduation_threshold
+SELECT p.id, p.chain_id, p.cnpy_reserve, p.token_reserve, p.trading, p.fee_basis_points, p.total_volume_cnpy, p.unique_traders, p.version, p.closed_at, p.created_at, p.updated_at, p.max_buy_cnpy, p.anti_snipe_seconds, p.anti_snipe_max_buy_cnpy, p.market_cap_cnpy, p.nearness, p.terms_version, c.curve_type, c.initial_cnpy_reserve, c.initial_token_supply, c.bonding_curve_slope, c.graduation_threshold,
+       c.max_buy_cnpy, c.anti_snipe_seconds, c.anti_snipe_max_buy_cnpy
 FROM pools p JOIN chains c ON c.id = p.chain_id
 ORDER BY p.updated_at DESC, p.id DESC
 LIMIT $2 OFFSET $1
@@ -157,6 +182,9 @@ type ListPoolsRow struct {
 	InitialTokenSupply  int64
 	BondingCurveSlope   int64
 	GraduationThreshold int64
+	MaxBuyCnpy          int64
+	AntiSnipeSeconds    int32
+	AntiSnipeMaxBuyCnpy int64
 }
 
 func (q *Queries) ListPools(ctx context.Context, arg ListPoolsParams) ([]ListPoolsRow, error) {
@@ -181,12 +209,20 @@ func (q *Queries) ListPools(ctx context.Context, arg ListPoolsParams) ([]ListPoo
 			&i.Pool.ClosedAt,
 			&i.Pool.CreatedAt,
 			&i.Pool.UpdatedAt,
+			&i.Pool.MaxBuyCnpy,
+			&i.Pool.AntiSnipeSeconds,
+			&i.Pool.AntiSnipeMaxBuyCnpy,
+			&i.Pool.MarketCapCnpy,
+			&i.Pool.Nearness,
 			&i.Pool.TermsVersion,
 			&i.CurveType,
 			&i.InitialCnpyReserve,
 			&i.InitialTokenSupply,
 			&i.BondingCurveSlope,
 			&i.GraduationThreshold,
+			&i.MaxBuyCnpy,
+			&i.AntiSnipeSeconds,
+			&i.AntiSnipeMaxBuyCnpy,
 		); err != nil {
 			return nil, err
 		}
@@ -446,20 +482,25 @@ func (q *Queries) MarketInsertTrades(ctx context.Context, arg MarketInsertTrades
 
 const MarketPools = `-- name: MarketPools :many
 
-SELECT id, cnpy_reserve, token_reserve, trading, fee_basis_points, total_volume_cnpy, unique_traders, version, terms_version
+SELECT id, cnpy_reserve, token_reserve, trading, fee_basis_points, total_volume_cnpy, unique_traders, version, terms_version,
+       created_at, max_buy_cnpy, anti_snipe_seconds, anti_snipe_max_buy_cnpy
 FROM pools WHERE id = ANY($1::uuid[])
 `
 
 type MarketPoolsRow struct {
-	ID              uuid.UUID
-	CnpyReserve     int64
-	TokenReserve    int64
-	Trading         string
-	FeeBasisPoints  int32
-	TotalVolumeCnpy int64
-	UniqueTraders   int64
-	Version         int64
-	TermsVersion    int64
+	ID                  uuid.UUID
+	CnpyReserve         int64
+	TokenReserve        int64
+	Trading             string
+	FeeBasisPoints      int32
+	TotalVolumeCnpy     int64
+	UniqueTraders       int64
+	Version             int64
+	TermsVersion        int64
+	CreatedAt           time.Time
+	MaxBuyCnpy          int64
+	AntiSnipeSeconds    int32
+	AntiSnipeMaxBuyCnpy int64
 }
 
 // The Market… statements work on a whole batch of trades: one array per column,
@@ -484,6 +525,10 @@ func (q *Queries) MarketPools(ctx context.Context, ids []uuid.UUID) ([]MarketPoo
 			&i.UniqueTraders,
 			&i.Version,
 			&i.TermsVersion,
+			&i.CreatedAt,
+			&i.MaxBuyCnpy,
+			&i.AntiSnipeSeconds,
+			&i.AntiSnipeMaxBuyCnpy,
 		); err != nil {
 			return nil, err
 		}
@@ -612,6 +657,7 @@ const MarketUpdatePools = `-- name: MarketUpdatePools :execrows
 UPDATE pools p
 SET cnpy_reserve = v.cnpy_reserve, token_reserve = v.token_reserve,
     total_volume_cnpy = v.volume, unique_traders = v.traders,
+    market_cap_cnpy = v.market_cap, nearness = v.nearness,
     version = CASE WHEN p.version = v.known AND p.terms_version = v.terms THEN v.version ELSE -1 END,
     trading = CASE WHEN v.closed THEN 'closed' ELSE p.trading END,
     closed_at = CASE WHEN v.closed THEN $1::timestamptz ELSE p.closed_at END,
@@ -620,7 +666,8 @@ FROM (SELECT unnest($2::uuid[]) AS id, unnest($3::int8[]) AS known,
              unnest($4::int8[]) AS terms, unnest($5::int8[]) AS version,
              unnest($6::int8[]) AS cnpy_reserve, unnest($7::int8[]) AS token_reserve,
              unnest($8::int8[]) AS volume, unnest($9::int8[]) AS traders,
-             unnest($10::bool[]) AS closed) v
+             unnest($10::int8[]) AS market_cap, unnest($11::int8[]) AS nearness,
+             unnest($12::bool[]) AS closed) v
 WHERE p.id = v.id
 `
 
@@ -634,6 +681,8 @@ type MarketUpdatePoolsParams struct {
 	TokenReserves []int64
 	Volumes       []int64
 	Traders       []int64
+	MarketCaps    []int64
+	Nearness      []int64
 	Closed        []bool
 }
 
@@ -650,6 +699,8 @@ func (q *Queries) MarketUpdatePools(ctx context.Context, arg MarketUpdatePoolsPa
 		arg.TokenReserves,
 		arg.Volumes,
 		arg.Traders,
+		arg.MarketCaps,
+		arg.Nearness,
 		arg.Closed,
 	)
 	if err != nil {
@@ -658,20 +709,59 @@ func (q *Queries) MarketUpdatePools(ctx context.Context, arg MarketUpdatePoolsPa
 	return result.RowsAffected(), nil
 }
 
+const MarketWindowBuys = `-- name: MarketWindowBuys :many
+SELECT k.pool_id::uuid AS pool_id, k.user_id::uuid AS user_id, coalesce(sum(t.cnpy_amount), 0)::int8 AS bought
+FROM (SELECT unnest($1::uuid[]) AS pool_id, unnest($2::uuid[]) AS user_id) k
+JOIN pools p ON p.id = k.pool_id
+JOIN chains c ON c.id = p.chain_id
+LEFT JOIN trades t ON t.user_id = k.user_id AND t.pool_id = k.pool_id AND t.side = 'buy'
+    AND (t.seq > 1 OR c.creator_initial_purchase_cnpy = 0)
+    AND t.created_at < p.created_at + p.anti_snipe_seconds * INTERVAL '1 second'
+GROUP BY k.pool_id, k.user_id
+`
+
+type MarketWindowBuysParams struct {
+	Pools []uuid.UUID
+	Users []uuid.UUID
+}
+
+type MarketWindowBuysRow struct {
+	PoolID uuid.UUID
+	UserID uuid.UUID
+	Bought int64
+}
+
+// What users bought within pools' anti-snipe windows. A pool that opened with its
+// creator's first purchase has it as trade number 1, and it does not count.
+func (q *Queries) MarketWindowBuys(ctx context.Context, arg MarketWindowBuysParams) ([]MarketWindowBuysRow, error) {
+	rows, err := q.db.Query(ctx, MarketWindowBuys, arg.Pools, arg.Users)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []MarketWindowBuysRow{}
+	for rows.Next() {
+		var i MarketWindowBuysRow
+		if err := rows.Scan(&i.PoolID, &i.UserID, &i.Bought); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const PoolDays = `-- name: PoolDays :many
-SELECT t.pool_id, min(t.seq)::int8 AS first_seq, sum(t.cnpy_amount)::int8 AS volume,
-       coalesce(trunc(max(t.price), 12), 0)::text AS high, coalesce(trunc(min(t.price), 12), 0)::text AS low
+SELECT d.volume, d.high, d.low, f.id, f.pool_id, f.seq, f.user_id, f.side, f.cnpy_amount, f.token_amount, f.fee_cnpy, f.cnpy_reserve_after, f.token_reserve_after, f.idempotency_key, f.request_hash, f.created_at
 FROM (
-    SELECT tr.pool_id, tr.seq, tr.cnpy_amount,
-           CASE c.curve_type
-               WHEN 'Linear' THEN c.initial_cnpy_reserve::decimal / c.initial_token_supply
-                   + c.bonding_curve_slope::decimal * (c.initial_token_supply - tr.token_reserve_after) / 1000000000000000000
-               ELSE tr.cnpy_reserve_after::decimal / nullif(tr.token_reserve_after, 0)
-           END AS price
-    FROM trades tr JOIN pools p ON p.id = tr.pool_id JOIN chains c ON c.id = p.chain_id
-    WHERE tr.pool_id = ANY($1::uuid[]) AND tr.created_at > $2::timestamptz
-) t
-GROUP BY t.pool_id
+    SELECT t.pool_id, min(t.seq)::int8 AS first_seq, sum(t.cnpy_amount)::int8 AS volume,
+           coalesce(trunc(max(t.price), 12), 0)::text AS high, coalesce(trunc(min(t.price), 12), 0)::text AS low
+    FROM priced_trades t
+    WHERE t.pool_id = ANY($1::uuid[]) AND t.created_at > $2::timestamptz
+    GROUP BY t.pool_id
+) d JOIN trades f ON f.pool_id = d.pool_id AND f.seq = d.first_seq
 `
 
 type PoolDaysParams struct {
@@ -680,16 +770,15 @@ type PoolDaysParams struct {
 }
 
 type PoolDaysRow struct {
-	PoolID   uuid.UUID
-	FirstSeq int64
-	Volume   int64
-	High     string
-	Low      string
+	Volume int64
+	High   string
+	Low    string
+	Trade  Trade
 }
 
-// A pool's last 24 hours. The extremes are marginal prices after trades, with
-// twelve decimal places as they are shown; the division is of decimals, exact
-// far beyond that. first_seq leads to the price at the window's beginning.
+// Pools' last 24 hours, for any number of pools by one scan of
+// trades_by_pool_time each. The extremes are marginal prices after trades; the
+// first trade leads to the price at the window's beginning.
 func (q *Queries) PoolDays(ctx context.Context, arg PoolDaysParams) ([]PoolDaysRow, error) {
 	rows, err := q.db.Query(ctx, PoolDays, arg.PoolIds, arg.Since)
 	if err != nil {
@@ -700,11 +789,22 @@ func (q *Queries) PoolDays(ctx context.Context, arg PoolDaysParams) ([]PoolDaysR
 	for rows.Next() {
 		var i PoolDaysRow
 		if err := rows.Scan(
-			&i.PoolID,
-			&i.FirstSeq,
 			&i.Volume,
 			&i.High,
 			&i.Low,
+			&i.Trade.ID,
+			&i.Trade.PoolID,
+			&i.Trade.Seq,
+			&i.Trade.UserID,
+			&i.Trade.Side,
+			&i.Trade.CnpyAmount,
+			&i.Trade.TokenAmount,
+			&i.Trade.FeeCnpy,
+			&i.Trade.CnpyReserveAfter,
+			&i.Trade.TokenReserveAfter,
+			&i.Trade.IdempotencyKey,
+			&i.Trade.RequestHash,
+			&i.Trade.CreatedAt,
 		); err != nil {
 			return nil, err
 		}
@@ -734,6 +834,34 @@ func (q *Queries) SetPoolFee(ctx context.Context, arg SetPoolFeeParams) (int64, 
 	return result.RowsAffected(), nil
 }
 
+const SetPoolLimits = `-- name: SetPoolLimits :execrows
+UPDATE pools SET max_buy_cnpy = $1, anti_snipe_seconds = $2,
+    anti_snipe_max_buy_cnpy = $3, terms_version = terms_version + 1, updated_at = now()
+WHERE chain_id = $4 AND trading <> 'closed'
+  AND (max_buy_cnpy <> $1 OR anti_snipe_seconds <> $2
+       OR anti_snipe_max_buy_cnpy <> $3)
+`
+
+type SetPoolLimitsParams struct {
+	MaxBuyCnpy          int64
+	AntiSnipeSeconds    int32
+	AntiSnipeMaxBuyCnpy int64
+	ChainID             uuid.UUID
+}
+
+func (q *Queries) SetPoolLimits(ctx context.Context, arg SetPoolLimitsParams) (int64, error) {
+	result, err := q.db.Exec(ctx, SetPoolLimits,
+		arg.MaxBuyCnpy,
+		arg.AntiSnipeSeconds,
+		arg.AntiSnipeMaxBuyCnpy,
+		arg.ChainID,
+	)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
 const SetPoolTrading = `-- name: SetPoolTrading :execrows
 UPDATE pools SET trading = $1, terms_version = terms_version + 1, updated_at = now()
 WHERE chain_id = $2 AND trading <> $1 AND trading <> 'closed'
@@ -751,49 +879,4 @@ func (q *Queries) SetPoolTrading(ctx context.Context, arg SetPoolTradingParams) 
 		return 0, err
 	}
 	return result.RowsAffected(), nil
-}
-
-const TradesAt = `-- name: TradesAt :many
-SELECT t.id, t.pool_id, t.seq, t.user_id, t.side, t.cnpy_amount, t.token_amount, t.fee_cnpy, t.cnpy_reserve_after, t.token_reserve_after, t.idempotency_key, t.request_hash, t.created_at FROM trades t
-JOIN (SELECT unnest($1::uuid[]) AS pool_id, unnest($2::int8[]) AS seq) w
-  ON t.pool_id = w.pool_id AND t.seq = w.seq
-`
-
-type TradesAtParams struct {
-	PoolIds []uuid.UUID
-	Seqs    []int64
-}
-
-func (q *Queries) TradesAt(ctx context.Context, arg TradesAtParams) ([]Trade, error) {
-	rows, err := q.db.Query(ctx, TradesAt, arg.PoolIds, arg.Seqs)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	items := []Trade{}
-	for rows.Next() {
-		var i Trade
-		if err := rows.Scan(
-			&i.ID,
-			&i.PoolID,
-			&i.Seq,
-			&i.UserID,
-			&i.Side,
-			&i.CnpyAmount,
-			&i.TokenAmount,
-			&i.FeeCnpy,
-			&i.CnpyReserveAfter,
-			&i.TokenReserveAfter,
-			&i.IdempotencyKey,
-			&i.RequestHash,
-			&i.CreatedAt,
-		); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
 }

@@ -52,6 +52,9 @@ type Chain struct {
 	Version                    int64
 	CreatedAt                  time.Time
 	UpdatedAt                  time.Time
+	MaxBuyCnpy                 int64
+	AntiSnipeSeconds           int32
+	AntiSnipeMaxBuyCnpy        int64
 }
 
 type ChainTemplate struct {
@@ -150,19 +153,32 @@ type Outbox struct {
 }
 
 type Pool struct {
-	ID              uuid.UUID
-	ChainID         uuid.UUID
-	CnpyReserve     int64
-	TokenReserve    int64
-	Trading         string
-	FeeBasisPoints  int32
-	TotalVolumeCnpy int64
-	UniqueTraders   int64
-	Version         int64
-	ClosedAt        *time.Time
-	CreatedAt       time.Time
-	UpdatedAt       time.Time
-	TermsVersion    int64
+	ID                  uuid.UUID
+	ChainID             uuid.UUID
+	CnpyReserve         int64
+	TokenReserve        int64
+	Trading             string
+	FeeBasisPoints      int32
+	TotalVolumeCnpy     int64
+	UniqueTraders       int64
+	Version             int64
+	ClosedAt            *time.Time
+	CreatedAt           time.Time
+	UpdatedAt           time.Time
+	MaxBuyCnpy          int64
+	AntiSnipeSeconds    int32
+	AntiSnipeMaxBuyCnpy int64
+	MarketCapCnpy       int64
+	Nearness            int64
+	TermsVersion        int64
+}
+
+type PricedTrade struct {
+	PoolID     uuid.UUID
+	Seq        int64
+	CnpyAmount int64
+	CreatedAt  time.Time
+	Price      interface{}
 }
 
 type Session struct {

@@ -3,8 +3,8 @@ INSERT INTO chains (
     id, chain_name, token_symbol, chain_description, template_id, consensus_mechanism,
     token_total_supply, graduation_threshold, creation_fee_cnpy, initial_cnpy_reserve, initial_token_supply,
     curve_type, bonding_curve_slope, fee_basis_points, validator_min_stake, creator_initial_purchase_cnpy,
-    scheduled_launch_time, status, created_by, origin)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)
+    scheduled_launch_time, status, created_by, origin, max_buy_cnpy, anti_snipe_seconds, anti_snipe_max_buy_cnpy)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23)
 RETURNING *;
 
 -- UpdateChain rewrites what was declared of a chain that has not launched.
@@ -14,7 +14,7 @@ UPDATE chains SET
     token_total_supply = $7, graduation_threshold = $8, creation_fee_cnpy = $9, initial_cnpy_reserve = $10,
     initial_token_supply = $11, curve_type = $12, bonding_curve_slope = $13, fee_basis_points = $14,
     validator_min_stake = $15, creator_initial_purchase_cnpy = $16, scheduled_launch_time = $17, created_by = $18,
-    updated_at = now()
+    max_buy_cnpy = $19, anti_snipe_seconds = $20, anti_snipe_max_buy_cnpy = $21, updated_at = now()
 WHERE id = $1 AND status IN ('draft', 'pending_launch')
 RETURNING *;
 

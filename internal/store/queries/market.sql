@@ -3,7 +3,8 @@
 -- their Go methods.
 
 -- name: MarketPools :many
-SELECT id, cnpy_reserve, token_reserve, trading, fee_basis_points, total_volume_cnpy, unique_traders, version, terms_version
+SELECT id, cnpy_reserve, token_reserve, trading, fee_basis_points, total_volume_cnpy, unique_traders, version, terms_version,
+       created_at, max_buy_cnpy, anti_snipe_seconds, anti_snipe_max_buy_cnpy
 FROM pools WHERE id = ANY(sqlc.arg(ids)::uuid[]);
 
 -- name: MarketAccounts :many
@@ -20,12 +21,25 @@ CROSS JOIN LATERAL (
     SELECT * FROM trades x WHERE x.user_id = k.user_id AND x.idempotency_key = k.key LIMIT 1
 ) t;
 
+-- What users bought within pools' anti-snipe windows. A pool that opened with its
+-- creator's first purchase has it as trade number 1, and it does not count.
+-- name: MarketWindowBuys :many
+SELECT k.pool_id::uuid AS pool_id, k.user_id::uuid AS user_id, coalesce(sum(t.cnpy_amount), 0)::int8 AS bought
+FROM (SELECT unnest(sqlc.arg(pools)::uuid[]) AS pool_id, unnest(sqlc.arg(users)::uuid[]) AS user_id) k
+JOIN pools p ON p.id = k.pool_id
+JOIN chains c ON c.id = p.chain_id
+LEFT JOIN trades t ON t.user_id = k.user_id AND t.pool_id = k.pool_id AND t.side = 'buy'
+    AND (t.seq > 1 OR c.creator_initial_purchase_cnpy = 0)
+    AND t.created_at < p.created_at + p.anti_snipe_seconds * INTERVAL '1 second'
+GROUP BY k.pool_id, k.user_id;
+
 -- A writer that decided on an older state runs into the row's fence: a version of
 -- -1, which the table refuses. A paused or enabled pool is left as it is.
 -- name: MarketUpdatePools :execrows
 UPDATE pools p
 SET cnpy_reserve = v.cnpy_reserve, token_reserve = v.token_reserve,
     total_volume_cnpy = v.volume, unique_traders = v.traders,
+    market_cap_cnpy = v.market_cap, nearness = v.nearness,
     version = CASE WHEN p.version = v.known AND p.terms_version = v.terms THEN v.version ELSE -1 END,
     trading = CASE WHEN v.closed THEN 'closed' ELSE p.trading END,
     closed_at = CASE WHEN v.closed THEN sqlc.arg(at)::timestamptz ELSE p.closed_at END,
@@ -34,6 +48,7 @@ FROM (SELECT unnest(sqlc.arg(ids)::uuid[]) AS id, unnest(sqlc.arg(known_versions
              unnest(sqlc.arg(terms_versions)::int8[]) AS terms, unnest(sqlc.arg(versions)::int8[]) AS version,
              unnest(sqlc.arg(cnpy_reserves)::int8[]) AS cnpy_reserve, unnest(sqlc.arg(token_reserves)::int8[]) AS token_reserve,
              unnest(sqlc.arg(volumes)::int8[]) AS volume, unnest(sqlc.arg(traders)::int8[]) AS traders,
+             unnest(sqlc.arg(market_caps)::int8[]) AS market_cap, unnest(sqlc.arg(nearness)::int8[]) AS nearness,
              unnest(sqlc.arg(closed)::bool[]) AS closed) v
 WHERE p.id = v.id;
 
@@ -69,18 +84,22 @@ INSERT INTO graduations (chain_id, pool_id, closing_trade_id, cnpy_reserve, toke
 VALUES ($1, $2, $3, $4, $5, $6);
 
 -- name: InsertPool :exec
-INSERT INTO pools (id, chain_id, cnpy_reserve, token_reserve, trading, fee_basis_points, created_at, updated_at)
+INSERT INTO pools (id, chain_id, cnpy_reserve, token_reserve, trading, fee_basis_points, max_buy_cnpy,
+                   anti_snipe_seconds, anti_snipe_max_buy_cnpy, market_cap_cnpy, nearness, created_at, updated_at)
 VALUES (sqlc.arg(id), sqlc.arg(chain_id), sqlc.arg(cnpy_reserve), sqlc.arg(token_reserve), 'enabled', sqlc.arg(fee_basis_points),
-        sqlc.arg(at), sqlc.arg(at));
+        sqlc.arg(max_buy_cnpy), sqlc.arg(anti_snipe_seconds), sqlc.arg(anti_snipe_max_buy_cnpy),
+        sqlc.arg(market_cap_cnpy), sqlc.arg(nearness), sqlc.arg(at), sqlc.arg(at));
 
 -- The id is the pool's or its chain's.
 -- name: GetPool :one
-SELECT sqlc.embed(p), c.curve_type, c.initial_cnpy_reserve, c.initial_token_supply, c.bonding_curve_slope, c.graduation_threshold
+SELECT sqlc.embed(p), c.curve_type, c.initial_cnpy_reserve, c.initial_token_supply, c.bonding_curve_slope, c.graduation_threshold,
+       c.max_buy_cnpy, c.anti_snipe_seconds, c.anti_snipe_max_buy_cnpy
 FROM pools p JOIN chains c ON c.id = p.chain_id
 WHERE p.id = sqlc.arg(id) OR p.chain_id = sqlc.arg(id);
 
 -- name: ListPools :many
-SELECT sqlc.embed(p), c.curve_type, c.initial_cnpy_reserve, c.initial_token_supply, c.bonding_curve_slope, c.graduation_threshold
+SELECT sqlc.embed(p), c.curve_type, c.initial_cnpy_reserve, c.initial_token_supply, c.bonding_curve_slope, c.graduation_threshold,
+       c.max_buy_cnpy, c.anti_snipe_seconds, c.anti_snipe_max_buy_cnpy
 FROM pools p JOIN chains c ON c.id = p.chain_id
 ORDER BY p.updated_at DESC, p.id DESC
 LIMIT sqlc.arg(max_rows) OFFSET sqlc.arg(skip);
@@ -88,28 +107,18 @@ LIMIT sqlc.arg(max_rows) OFFSET sqlc.arg(skip);
 -- name: CountPools :one
 SELECT count(*) FROM pools;
 
--- A pool's last 24 hours. The extremes are marginal prices after trades, with
--- twelve decimal places as they are shown; the division is of decimals, exact
--- far beyond that. first_seq leads to the price at the window's beginning.
+-- Pools' last 24 hours, for any number of pools by one scan of
+-- trades_by_pool_time each. The extremes are marginal prices after trades; the
+-- first trade leads to the price at the window's beginning.
 -- name: PoolDays :many
-SELECT t.pool_id, min(t.seq)::int8 AS first_seq, sum(t.cnpy_amount)::int8 AS volume,
-       coalesce(trunc(max(t.price), 12), 0)::text AS high, coalesce(trunc(min(t.price), 12), 0)::text AS low
+SELECT d.volume, d.high, d.low, sqlc.embed(f)
 FROM (
-    SELECT tr.pool_id, tr.seq, tr.cnpy_amount,
-           CASE c.curve_type
-               WHEN 'Linear' THEN c.initial_cnpy_reserve::decimal / c.initial_token_supply
-                   + c.bonding_curve_slope::decimal * (c.initial_token_supply - tr.token_reserve_after) / 1000000000000000000
-               ELSE tr.cnpy_reserve_after::decimal / nullif(tr.token_reserve_after, 0)
-           END AS price
-    FROM trades tr JOIN pools p ON p.id = tr.pool_id JOIN chains c ON c.id = p.chain_id
-    WHERE tr.pool_id = ANY(sqlc.arg(pool_ids)::uuid[]) AND tr.created_at > sqlc.arg(since)::timestamptz
-) t
-GROUP BY t.pool_id;
-
--- name: TradesAt :many
-SELECT t.* FROM trades t
-JOIN (SELECT unnest(sqlc.arg(pool_ids)::uuid[]) AS pool_id, unnest(sqlc.arg(seqs)::int8[]) AS seq) w
-  ON t.pool_id = w.pool_id AND t.seq = w.seq;
+    SELECT t.pool_id, min(t.seq)::int8 AS first_seq, sum(t.cnpy_amount)::int8 AS volume,
+           coalesce(trunc(max(t.price), 12), 0)::text AS high, coalesce(trunc(min(t.price), 12), 0)::text AS low
+    FROM priced_trades t
+    WHERE t.pool_id = ANY(sqlc.arg(pool_ids)::uuid[]) AND t.created_at > sqlc.arg(since)::timestamptz
+    GROUP BY t.pool_id
+) d JOIN trades f ON f.pool_id = d.pool_id AND f.seq = d.first_seq;
 
 -- ListTradesBelow is a page of a pool's trades at any depth for the price of the
 -- first one: trades are numbered without a gap.
@@ -135,6 +144,13 @@ WHERE pool_id = sqlc.arg(pool_id)
 -- name: SetPoolTrading :execrows
 UPDATE pools SET trading = sqlc.arg(trading), terms_version = terms_version + 1, updated_at = now()
 WHERE chain_id = sqlc.arg(chain_id) AND trading <> sqlc.arg(trading) AND trading <> 'closed';
+
+-- name: SetPoolLimits :execrows
+UPDATE pools SET max_buy_cnpy = sqlc.arg(max_buy_cnpy), anti_snipe_seconds = sqlc.arg(anti_snipe_seconds),
+    anti_snipe_max_buy_cnpy = sqlc.arg(anti_snipe_max_buy_cnpy), terms_version = terms_version + 1, updated_at = now()
+WHERE chain_id = sqlc.arg(chain_id) AND trading <> 'closed'
+  AND (max_buy_cnpy <> sqlc.arg(max_buy_cnpy) OR anti_snipe_seconds <> sqlc.arg(anti_snipe_seconds)
+       OR anti_snipe_max_buy_cnpy <> sqlc.arg(anti_snipe_max_buy_cnpy));
 
 -- name: SetPoolFee :execrows
 UPDATE pools SET fee_basis_points = sqlc.arg(fee_basis_points), terms_version = terms_version + 1, updated_at = now()

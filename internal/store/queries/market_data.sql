@@ -1,0 +1,40 @@
+-- What traders see of the market beyond the trades themselves.
+
+-- A pool's candles that have trades, by one scan of trades_by_pool_time. The
+-- last trade of each gives the closing price, exactly.
+-- name: PoolCandles :many
+SELECT c.slot, c.volume, c.trades, c.high, c.low, l.cnpy_reserve_after, l.token_reserve_after
+FROM (
+    SELECT div(floor(extract(epoch FROM t.created_at))::int8, sqlc.arg(width)::int8)::int8 AS slot,
+           max(t.seq)::int8 AS last_seq, count(*)::int8 AS trades, sum(t.cnpy_amount)::int8 AS volume,
+           coalesce(trunc(max(t.price), 12), 0)::text AS high, coalesce(trunc(min(t.price), 12), 0)::text AS low
+    FROM priced_trades t
+    WHERE t.pool_id = sqlc.arg(pool_id) AND t.created_at >= sqlc.arg(begin)::timestamptz AND t.created_at < sqlc.arg(until)::timestamptz
+    GROUP BY 1
+) c JOIN trades l ON l.pool_id = sqlc.arg(pool_id) AND l.seq = c.last_seq
+ORDER BY c.slot;
+
+-- name: LastTradeBefore :one
+SELECT * FROM trades
+WHERE pool_id = sqlc.arg(pool_id) AND created_at < sqlc.arg(before)::timestamptz
+ORDER BY created_at DESC, seq DESC LIMIT 1;
+
+-- What a user holds or held of each chain's token, with the pool that prices it.
+-- name: UserHoldings :many
+SELECT sqlc.embed(p), a.balance, c.chain_name, c.token_symbol, c.status,
+       c.curve_type, c.initial_cnpy_reserve, c.initial_token_supply, c.bonding_curve_slope, c.graduation_threshold
+FROM accounts a JOIN pools p ON p.chain_id = a.asset JOIN chains c ON c.id = p.chain_id
+WHERE a.owner_type = 'user' AND a.owner_id = sqlc.arg(user_id);
+
+-- A user's trades, each pool's in their order.
+-- name: UserTrades :many
+SELECT pool_id, side, cnpy_amount, token_amount FROM trades
+WHERE user_id = sqlc.arg(user_id)
+ORDER BY pool_id, seq;
+
+-- The pools of several chains.
+-- name: PoolsOfChains :many
+SELECT sqlc.embed(p), c.curve_type, c.initial_cnpy_reserve, c.initial_token_supply, c.bonding_curve_slope, c.graduation_threshold,
+       c.max_buy_cnpy, c.anti_snipe_seconds, c.anti_snipe_max_buy_cnpy
+FROM pools p JOIN chains c ON c.id = p.chain_id
+WHERE p.chain_id = ANY(sqlc.arg(chain_ids)::uuid[]);
