@@ -8,6 +8,9 @@ import (
 	"github.com/lucid-blockchain/lucid/internal/chain"
 )
 
+// longestSearch is as long as a chain's name may be (seed launchpad, Chains).
+const longestSearch = 100
+
 func statusNames() []string {
 	names := make([]string, len(chain.Statuses))
 	for i, status := range chain.Statuses {
@@ -24,7 +27,8 @@ func (s *Surface) listChains(c *fiber.Ctx) error {
 	q := httpx.ReadQuery(c)
 	filter := chain.Filter{
 		Status:    chain.Status(q.OneOf("status", statusNames()...)),
-		CreatedBy: q.UUID("created_by"), TemplateID: q.UUID("template_id"), Viewer: &user,
+		CreatedBy: q.UUID("created_by"), TemplateID: q.UUID("template_id"),
+		Search: q.Text("search", longestSearch), Viewer: &user,
 	}
 	include := q.Many("include", includable...)
 	page := q.Page(httpx.Between)

@@ -139,6 +139,16 @@ func TestChainListFiltersIncludesAndPages(t *testing.T) {
 	if items, _ := p.list(creator, "/chains?template_id="+ourTemplate+"&created_by="+creator.String()); len(items) != 1 {
 		t.Errorf("by template and creator: %v", items)
 	}
+	if items, pagination := p.list(creator, "/chains?search=RAD"); len(items) != 1 || items[0]["id"] != trading || pagination["total"] != json.Number("1") {
+		t.Errorf("by a part of the name: %v", items)
+	}
+	for _, query := range []string{"sort=volume", "sort=near_graduation&search=trad"} {
+		if items, _ := p.list(other, "/virtual-pools?"+query); len(items) != 1 || items[0]["chain_id"] != trading {
+			t.Errorf("pools by %s: %v", query, items)
+		}
+	}
+	refused := p.as(other, http.MethodGet, "/virtual-pools?sort=price&search="+strings.Repeat("x", 101), "")
+	expect(t, refused, http.StatusBadRequest, "VALIDATION_ERROR", "Validation failed")
 	if items, pagination := p.list(creator, "/chains?status=failed"); items == nil || pagination["pages"] != json.Number("0") {
 		t.Errorf("none is an empty array without pages: %v %v", items, pagination)
 	}

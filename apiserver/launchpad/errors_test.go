@@ -31,7 +31,7 @@ func (b broken) Templates(context.Context, chain.TemplateFilter, chain.Page) ([]
 	return nil, 0, b.err
 }
 
-func (b broken) Pools(context.Context, market.Page) ([]market.Pool, int64, error) {
+func (b broken) Pools(context.Context, market.Search, market.Page) ([]market.Pool, int64, error) {
 	return nil, 0, b.err
 }
 

@@ -39,7 +39,7 @@ type Chains interface {
 // Market trades virtual pools; *market.Market is one.
 type Market interface {
 	Pool(ctx context.Context, id uuid.UUID) (market.Pool, error)
-	Pools(ctx context.Context, page market.Page) ([]market.Pool, int64, error)
+	Pools(ctx context.Context, search market.Search, page market.Page) ([]market.Pool, int64, error)
 	PoolsOf(ctx context.Context, chainIDs []uuid.UUID) (map[uuid.UUID]market.Pool, error)
 	Quote(ctx context.Context, id uuid.UUID, r market.QuoteRequest) (market.Quote, error)
 	Trade(ctx context.Context, o market.Order) (market.Trade, error)

@@ -19,6 +19,7 @@ type Filter struct {
 	Status     Status
 	CreatedBy  *uuid.UUID
 	TemplateID *uuid.UUID
+	Search     string // a part of the name or of the token's symbol, in any case
 	// Viewer sees what Chain.VisibleTo lets a user see. Nil is the platform
 	// itself, which sees all.
 	Viewer *uuid.UUID
@@ -41,13 +42,13 @@ func (s *Service) List(ctx context.Context, f Filter, page Page) ([]Chain, int64
 	}
 	q := s.Store.Queries()
 	total, err := q.CountChains(ctx, db.CountChainsParams{
-		Status: status, CreatedBy: f.CreatedBy, TemplateID: f.TemplateID, SeeAll: all, Viewer: viewer,
+		Status: status, CreatedBy: f.CreatedBy, TemplateID: f.TemplateID, Search: f.Search, SeeAll: all, Viewer: viewer,
 	})
 	if err != nil {
 		return nil, 0, fmt.Errorf("count the chains: %w", err)
 	}
 	rows, err := q.ListChains(ctx, db.ListChainsParams{
-		Status: status, CreatedBy: f.CreatedBy, TemplateID: f.TemplateID, SeeAll: all, Viewer: viewer,
+		Status: status, CreatedBy: f.CreatedBy, TemplateID: f.TemplateID, Search: f.Search, SeeAll: all, Viewer: viewer,
 		MaxRows: int32(page.Size), Skip: page.skip(),
 	})
 	if err != nil {

@@ -69,15 +69,38 @@ func (m *Market) Pool(ctx context.Context, id uuid.UUID) (Pool, error) {
 	return pools[0], nil
 }
 
-// Pools returns a page of all pools, the most recently updated first, and how
-// many there are.
-func (m *Market) Pools(ctx context.Context, page Page) ([]Pool, int64, error) {
+// Sort is an order of pools.
+type Sort string
+
+// The orders of pools. The most recently updated come first without one, and
+// among equals.
+const (
+	ByUpdate         Sort = ""
+	ByAge            Sort = "newest"
+	ByVolume         Sort = "volume"          // all that was ever traded
+	ByMarketCap      Sort = "market_cap"      // highest first
+	ByNearGraduation Sort = "near_graduation" // the share of the threshold that is reached; closed pools last
+)
+
+// Sorts are all orders that have a name.
+var Sorts = []Sort{ByAge, ByVolume, ByMarketCap, ByNearGraduation}
+
+// Search narrows and orders a list of pools.
+type Search struct {
+	Text string // a part of the chain's name or of the token's symbol, in any case
+	Sort Sort
+}
+
+// Pools returns a page of the pools that a search finds, and how many it finds.
+func (m *Market) Pools(ctx context.Context, search Search, page Page) ([]Pool, int64, error) {
 	q := m.store.Queries()
-	total, err := q.CountPools(ctx)
+	total, err := q.CountPools(ctx, search.Text)
 	if err != nil {
 		return nil, 0, wrap("count the pools", err)
 	}
-	list, err := q.ListPools(ctx, db.ListPoolsParams{Skip: page.offset(), MaxRows: int32(page.Size)})
+	list, err := q.ListPools(ctx, db.ListPoolsParams{
+		Search: search.Text, Sort: string(search.Sort), Skip: page.offset(), MaxRows: int32(page.Size),
+	})
 	if err != nil {
 		return nil, 0, wrap("list the pools", err)
 	}

@@ -3,6 +3,8 @@ package market_test
 import (
 	"testing"
 
+	"github.com/google/uuid"
+
 	"github.com/lucid-blockchain/lucid/internal/curve"
 	"github.com/lucid-blockchain/lucid/internal/fault"
 	"github.com/lucid-blockchain/lucid/internal/market"
@@ -65,19 +67,75 @@ func TestPoolsAndPages(t *testing.T) {
 	first, second := f.open(standard()), f.open(standard())
 	user := f.user(100 * unit)
 	f.trade(buy(first.pool, user, unit))
-	pools, total, err := f.market.Pools(t.Context(), market.Page{Number: 1, Size: 1})
+	pools, total, err := f.market.Pools(t.Context(), market.Search{}, market.Page{Number: 1, Size: 1})
 	if err != nil || total != 2 || len(pools) != 1 || pools[0].ID != first.pool {
 		t.Fatalf("the most recently traded pool comes first: %+v of %d, %v", pools, total, err)
 	}
-	pools, _, err = f.market.Pools(t.Context(), market.Page{Number: 2, Size: 1})
+	pools, _, err = f.market.Pools(t.Context(), market.Search{}, market.Page{Number: 2, Size: 1})
 	if err != nil || pools[0].ID != second.pool {
 		t.Errorf("then the other: %+v, %v", pools, err)
 	}
-	if pools, _, err = f.market.Pools(t.Context(), market.Page{Number: 9, Size: 1}); err != nil || len(pools) != 0 {
+	if pools, _, err = f.market.Pools(t.Context(), market.Search{}, market.Page{Number: 9, Size: 1}); err != nil || len(pools) != 0 {
 		t.Errorf("a page past the end is empty: %+v, %v", pools, err)
 	}
 	if _, err := f.market.Pool(t.Context(), newID(t)); kindOf(err) != fault.NotFound {
 		t.Errorf("no such pool: %v", err)
+	}
+}
+
+// TestPoolSearch has each order put another pool first, so that none can pass for
+// another.
+func TestPoolSearch(t *testing.T) {
+	f := newFixture(t)
+	user := f.user(1_000_000 * unit)
+	dear, near, busy, newest := standard(), standard(), standard(), standard()
+	dear.curve.InitialCNPY *= 3 // three times the price, so the highest capitalisation
+	dear.threshold *= 100
+	near.threshold = 11_000 * unit
+	busy.threshold *= 100
+	newest.threshold *= 100
+	pools := map[string]opened{"dear": f.open(dear), "near": f.open(near), "busy": f.open(busy), "newest": f.open(newest)}
+	names := map[uuid.UUID]string{}
+	for name, o := range pools {
+		names[o.pool] = name
+		if err := f.store.Exec(t.Context(), "UPDATE chains SET chain_name = $2, token_symbol = 'X' || left($2, 1) WHERE id = $1", o.chain, "The "+name+" 100%_"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	bought := f.trade(buy(pools["busy"].pool, user, 2_000*unit))
+	f.trade(sell(pools["busy"].pool, user, bought.Tokens))
+	f.trade(buy(pools["near"].pool, user, 500*unit))
+
+	list := func(search market.Search) []string {
+		found, total, err := f.market.Pools(t.Context(), search, market.Page{Number: 1, Size: 10})
+		if err != nil || total != int64(len(found)) {
+			t.Fatalf("%+v: %d of %d, %v", search, len(found), total, err)
+		}
+		var got []string
+		for _, p := range found {
+			got = append(got, names[p.ID])
+		}
+		return got
+	}
+	for _, c := range []struct {
+		sort  market.Sort
+		first string
+	}{
+		{market.ByUpdate, "near"}, {market.ByAge, "newest"}, {market.ByVolume, "busy"},
+		{market.ByMarketCap, "dear"}, {market.ByNearGraduation, "near"},
+	} {
+		if got := list(market.Search{Sort: c.sort}); len(got) != 4 || got[0] != c.first {
+			t.Errorf("by %q: %v, want %s first", c.sort, got, c.first)
+		}
+	}
+	f.trade(buy(pools["near"].pool, user, 5_000*unit))
+	if got := list(market.Search{Sort: market.ByNearGraduation}); got[3] != "near" {
+		t.Errorf("a closed pool is as far from graduation as any: %v", got)
+	}
+	for text, want := range map[string]int{"DEAR": 1, "xt": 4, "the": 4, "100%_": 4, "%dear": 0, "100__": 0} {
+		if got := list(market.Search{Text: text}); len(got) != want {
+			t.Errorf("%q is found %d times, want %d: what a user writes is no pattern", text, len(got), want)
+		}
 	}
 }
 

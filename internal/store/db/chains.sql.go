@@ -17,13 +17,15 @@ SELECT count(*) FROM chains
 WHERE ($1::text IS NULL OR status = $1)
   AND ($2::uuid IS NULL OR created_by = $2)
   AND ($3::uuid IS NULL OR template_id = $3)
-  AND ($4::bool OR status <> 'draft' OR origin = 'kubernetes' OR created_by = $5::uuid)
+  AND (strpos(lower(chain_name), lower($4::text)) > 0 OR strpos(lower(token_symbol), lower($4::text)) > 0)
+  AND ($5::bool OR status <> 'draft' OR origin = 'kubernetes' OR created_by = $6::uuid)
 `
 
 type CountChainsParams struct {
 	Status     *string
 	CreatedBy  *uuid.UUID
 	TemplateID *uuid.UUID
+	Search     string
 	SeeAll     bool
 	Viewer     uuid.UUID
 }
@@ -33,6 +35,7 @@ func (q *Queries) CountChains(ctx context.Context, arg CountChainsParams) (int64
 		arg.Status,
 		arg.CreatedBy,
 		arg.TemplateID,
+		arg.Search,
 		arg.SeeAll,
 		arg.Viewer,
 	)
@@ -352,15 +355,17 @@ SELECT id, chain_name, token_symbol, chain_description, template_id, consensus_m
 WHERE ($1::text IS NULL OR status = $1)
   AND ($2::uuid IS NULL OR created_by = $2)
   AND ($3::uuid IS NULL OR template_id = $3)
-  AND ($4::bool OR status <> 'draft' OR origin = 'kubernetes' OR created_by = $5::uuid)
+  AND (strpos(lower(chain_name), lower($4::text)) > 0 OR strpos(lower(token_symbol), lower($4::text)) > 0)
+  AND ($5::bool OR status <> 'draft' OR origin = 'kubernetes' OR created_by = $6::uuid)
 ORDER BY created_at DESC, id DESC
-LIMIT $7 OFFSET $6
+LIMIT $8 OFFSET $7
 `
 
 type ListChainsParams struct {
 	Status     *string
 	CreatedBy  *uuid.UUID
 	TemplateID *uuid.UUID
+	Search     string
 	SeeAll     bool
 	Viewer     uuid.UUID
 	Skip       int32
@@ -373,6 +378,7 @@ func (q *Queries) ListChains(ctx context.Context, arg ListChainsParams) ([]Chain
 		arg.Status,
 		arg.CreatedBy,
 		arg.TemplateID,
+		arg.Search,
 		arg.SeeAll,
 		arg.Viewer,
 		arg.Skip,

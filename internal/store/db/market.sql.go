@@ -13,11 +13,12 @@ import (
 )
 
 const CountPools = `-- name: CountPools :one
-SELECT count(*) FROM pools
+SELECT count(*) FROM pools p JOIN chains c ON c.id = p.chain_id
+WHERE strpos(lower(c.chain_name), lower($1::text)) > 0 OR strpos(lower(c.token_symbol), lower($1::text)) > 0
 `
 
-func (q *Queries) CountPools(ctx context.Context) (int64, error) {
-	row := q.db.QueryRow(ctx, CountPools)
+func (q *Queries) CountPools(ctx context.Context, search string) (int64, error) {
+	row := q.db.QueryRow(ctx, CountPools, search)
 	var count int64
 	err := row.Scan(&count)
 	return count, err
@@ -166,11 +167,21 @@ const ListPools = `-- name: ListPools :many
 SELECT p.id, p.chain_id, p.cnpy_reserve, p.token_reserve, p.trading, p.fee_basis_points, p.total_volume_cnpy, p.unique_traders, p.version, p.closed_at, p.created_at, p.updated_at, p.max_buy_cnpy, p.anti_snipe_seconds, p.anti_snipe_max_buy_cnpy, p.market_cap_cnpy, p.nearness, p.terms_version, c.curve_type, c.initial_cnpy_reserve, c.initial_token_supply, c.bonding_curve_slope, c.graduation_threshold,
        c.max_buy_cnpy, c.anti_snipe_seconds, c.anti_snipe_max_buy_cnpy
 FROM pools p JOIN chains c ON c.id = p.chain_id
-ORDER BY p.updated_at DESC, p.id DESC
-LIMIT $2 OFFSET $1
+WHERE strpos(lower(c.chain_name), lower($1::text)) > 0 OR strpos(lower(c.token_symbol), lower($1::text)) > 0
+ORDER BY
+    CASE $2::text
+        WHEN 'volume' THEN p.total_volume_cnpy
+        WHEN 'market_cap' THEN p.market_cap_cnpy
+        WHEN 'near_graduation' THEN p.nearness
+    END DESC,
+    CASE $2::text WHEN 'newest' THEN p.created_at ELSE p.updated_at END DESC,
+    p.id DESC
+LIMIT $4 OFFSET $3
 `
 
 type ListPoolsParams struct {
+	Search  string
+	Sort    string
 	Skip    int32
 	MaxRows int32
 }
@@ -188,7 +199,12 @@ type ListPoolsRow struct {
 }
 
 func (q *Queries) ListPools(ctx context.Context, arg ListPoolsParams) ([]ListPoolsRow, error) {
-	rows, err := q.db.Query(ctx, ListPools, arg.Skip, arg.MaxRows)
+	rows, err := q.db.Query(ctx, ListPools,
+		arg.Search,
+		arg.Sort,
+		arg.Skip,
+		arg.MaxRows,
+	)
 	if err != nil {
 		return nil, err
 	}

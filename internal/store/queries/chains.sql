@@ -30,6 +30,7 @@ SELECT * FROM chains
 WHERE (sqlc.narg(status)::text IS NULL OR status = sqlc.narg(status))
   AND (sqlc.narg(created_by)::uuid IS NULL OR created_by = sqlc.narg(created_by))
   AND (sqlc.narg(template_id)::uuid IS NULL OR template_id = sqlc.narg(template_id))
+  AND (strpos(lower(chain_name), lower(sqlc.arg(search)::text)) > 0 OR strpos(lower(token_symbol), lower(sqlc.arg(search)::text)) > 0)
   AND (sqlc.arg(see_all)::bool OR status <> 'draft' OR origin = 'kubernetes' OR created_by = sqlc.arg(viewer)::uuid)
 ORDER BY created_at DESC, id DESC
 LIMIT sqlc.arg(max_rows) OFFSET sqlc.arg(skip);
@@ -39,6 +40,7 @@ SELECT count(*) FROM chains
 WHERE (sqlc.narg(status)::text IS NULL OR status = sqlc.narg(status))
   AND (sqlc.narg(created_by)::uuid IS NULL OR created_by = sqlc.narg(created_by))
   AND (sqlc.narg(template_id)::uuid IS NULL OR template_id = sqlc.narg(template_id))
+  AND (strpos(lower(chain_name), lower(sqlc.arg(search)::text)) > 0 OR strpos(lower(token_symbol), lower(sqlc.arg(search)::text)) > 0)
   AND (sqlc.arg(see_all)::bool OR status <> 'draft' OR origin = 'kubernetes' OR created_by = sqlc.arg(viewer)::uuid);
 
 -- name: DeleteChainWallets :exec

@@ -101,11 +101,20 @@ WHERE p.id = sqlc.arg(id) OR p.chain_id = sqlc.arg(id);
 SELECT sqlc.embed(p), c.curve_type, c.initial_cnpy_reserve, c.initial_token_supply, c.bonding_curve_slope, c.graduation_threshold,
        c.max_buy_cnpy, c.anti_snipe_seconds, c.anti_snipe_max_buy_cnpy
 FROM pools p JOIN chains c ON c.id = p.chain_id
-ORDER BY p.updated_at DESC, p.id DESC
+WHERE strpos(lower(c.chain_name), lower(sqlc.arg(search)::text)) > 0 OR strpos(lower(c.token_symbol), lower(sqlc.arg(search)::text)) > 0
+ORDER BY
+    CASE sqlc.arg(sort)::text
+        WHEN 'volume' THEN p.total_volume_cnpy
+        WHEN 'market_cap' THEN p.market_cap_cnpy
+        WHEN 'near_graduation' THEN p.nearness
+    END DESC,
+    CASE sqlc.arg(sort)::text WHEN 'newest' THEN p.created_at ELSE p.updated_at END DESC,
+    p.id DESC
 LIMIT sqlc.arg(max_rows) OFFSET sqlc.arg(skip);
 
 -- name: CountPools :one
-SELECT count(*) FROM pools;
+SELECT count(*) FROM pools p JOIN chains c ON c.id = p.chain_id
+WHERE strpos(lower(c.chain_name), lower(sqlc.arg(search)::text)) > 0 OR strpos(lower(c.token_symbol), lower(sqlc.arg(search)::text)) > 0;
 
 -- Pools' last 24 hours, for any number of pools by one scan of
 -- trades_by_pool_time each. The extremes are marginal prices after trades; the
