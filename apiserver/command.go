@@ -18,6 +18,8 @@ import (
 	"github.com/lucid-blockchain/lucid/apiserver/launchpad"
 	"github.com/lucid-blockchain/lucid/apiserver/live"
 	"github.com/lucid-blockchain/lucid/apiserver/source"
+	"github.com/lucid-blockchain/lucid/internal/chain"
+	"github.com/lucid-blockchain/lucid/internal/feed"
 	"github.com/lucid-blockchain/lucid/internal/graduated"
 	"github.com/lucid-blockchain/lucid/internal/identity"
 	"github.com/lucid-blockchain/lucid/internal/keystore"
@@ -111,6 +113,7 @@ func (s settings) config(ledger *store.Store, log logr.Logger) (Config, error) {
 	trading := market.New(ledger, market.Options{Rate: rateOf(holder), Registerer: registry, Logger: log.WithName("market")})
 	domain := launchpad.Over(ledger, trading, keys)
 	domain.People, domain.Sessions, domain.Mail = people, people.Sessions, smtp
+	domain.Feed = feed.New(feed.Tail{Market: trading, Chains: &chain.Service{Store: ledger}}, log.WithName("feed"))
 	indexer := &graduated.Indexer{Store: ledger, Log: log.WithName("indexer")}
 	config := Config{
 		Endpoints: []Endpoint{
@@ -123,7 +126,7 @@ func (s settings) config(ledger *store.Store, log logr.Logger) (Config, error) {
 		Users:           identity.NewUsers(ledger),
 		Sessions:        people.Sessions,
 		Database:        ledger,
-		Workers:         []Worker{trading.Run, people.Run, indexer.Run},
+		Workers:         []Worker{trading.Run, people.Run, indexer.Run, domain.Feed.Run},
 		Registry:        registry,
 		Log:             log,
 		DrainDelay:      s.drainDelay,

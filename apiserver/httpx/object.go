@@ -6,6 +6,7 @@ import (
 	"math"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -21,11 +22,12 @@ type Object struct {
 	members map[string]json.RawMessage
 	order   []string // as written, so that reports are in the caller's order
 	taken   map[string]bool
+	nested  map[string]*Object
 	wrong   []fault.Field
 }
 
 func newObject() *Object {
-	return &Object{members: map[string]json.RawMessage{}, taken: map[string]bool{}}
+	return &Object{members: map[string]json.RawMessage{}, taken: map[string]bool{}, nested: map[string]*Object{}}
 }
 
 // member reads one name and its value.
@@ -120,6 +122,23 @@ func (o *Object) OneOf(name string, allowed ...string) string {
 		return ""
 	}
 	return *text
+}
+
+// Object takes an object with members of its own; absent is one without any.
+// What is wrong in it is reported as "name.member".
+func (o *Object) Object(name string) *Object {
+	o.nested[name] = newObject()
+	value, ok := o.take(name)
+	if !ok {
+		return o.nested[name]
+	}
+	inner, err := ParseObject(value)
+	if err != nil {
+		o.Refuse(name, RuleType, "must be an object", nil)
+		return o.nested[name]
+	}
+	o.nested[name] = inner
+	return inner
 }
 
 // Bool takes true or false.
@@ -234,11 +253,7 @@ func (o *Object) Int(name string, lowest, highest int64) *int64 {
 // merged in; where they name a member that is wrong already they add nothing. The
 // report is in the order of the body.
 func (o *Object) Err(others ...error) error {
-	for _, name := range o.order {
-		if !o.taken[name] {
-			o.Refuse(name, RuleUnknown, "is not a known field", nil)
-		}
-	}
+	o.finish()
 	for _, other := range others {
 		refusal, ok := fault.As(other)
 		if other != nil && (!ok || refusal.Kind != fault.Invalid) {
@@ -258,9 +273,25 @@ func (o *Object) Err(others ...error) error {
 	return fault.InvalidFields(o.wrong...)
 }
 
+// finish refuses what nobody took, here and in the objects inside.
+func (o *Object) finish() {
+	for _, name := range o.order {
+		if !o.taken[name] {
+			o.Refuse(name, RuleUnknown, "is not a known field", nil)
+		}
+	}
+	for name, inner := range o.nested {
+		inner.finish()
+		for _, f := range inner.wrong {
+			o.Refuse(name+"."+f.Name, f.Rule, f.Reason, f.Value)
+		}
+	}
+}
+
 // place is where the caller wrote a member; what is missing comes last.
 func (o *Object) place(name string) int {
-	if at := slices.Index(o.order, name); at >= 0 {
+	outer, _, _ := strings.Cut(name, ".")
+	if at := slices.Index(o.order, outer); at >= 0 {
 		return at
 	}
 	return len(o.order)

@@ -143,3 +143,32 @@ func TestProbeAsksOnceASecond(t *testing.T) {
 		t.Errorf("asked %d times for 50 readings at once, want 1", target.asked)
 	}
 }
+
+// TestObjectsInside reports what is wrong in an inner object under its path, in
+// the order of the body.
+func TestObjectsInside(t *testing.T) {
+	o := parse(t, `{"filter": {"id": "x", "more": 1}, "other": 5, "none": null}`)
+	inner := o.Object("filter")
+	inner.UUID("id")
+	inner.Require("interval")
+	o.Object("other").Require("id")
+	if o.Object("none").Has("x") || o.Object("absent").Has("x") {
+		t.Error("what is absent has members")
+	}
+	refusal, ok := fault.As(o.Err())
+	if !ok {
+		t.Fatal("nothing is refused")
+	}
+	got := map[string]bool{}
+	for _, f := range refusal.Fields {
+		got[f.Name] = true
+	}
+	for _, name := range []string{"filter.id", "filter.more", "filter.interval", "other"} {
+		if !got[name] {
+			t.Errorf("%s is not refused: %v", name, got)
+		}
+	}
+	if last := refusal.Fields[len(refusal.Fields)-1].Name; last != "other.id" && last != "other" {
+		t.Errorf("%s comes last, want what comes last in the body", last)
+	}
+}

@@ -191,6 +191,15 @@ func parseUUID(text string) (uuid.UUID, error) {
 	return uuid.Parse(text)
 }
 
+// Names are the members of a list of named values, for OneOf.
+func Names[T ~string](list []T) []string {
+	names := make([]string, len(list))
+	for i, one := range list {
+		names[i] = string(one)
+	}
+	return names
+}
+
 // alternatives writes "a", "a or b", "a, b or c".
 func alternatives(list []string) string {
 	last := len(list) - 1

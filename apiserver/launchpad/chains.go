@@ -11,14 +11,6 @@ import (
 // longestSearch is as long as a chain's name may be (seed launchpad, Chains).
 const longestSearch = 100
 
-func statusNames() []string {
-	names := make([]string, len(chain.Statuses))
-	for i, status := range chain.Statuses {
-		names[i] = string(status)
-	}
-	return names
-}
-
 func (s *Surface) listChains(c *fiber.Ctx) error {
 	user, err := caller(c)
 	if err != nil {
@@ -26,7 +18,7 @@ func (s *Surface) listChains(c *fiber.Ctx) error {
 	}
 	q := httpx.ReadQuery(c)
 	filter := chain.Filter{
-		Status:    chain.Status(q.OneOf("status", statusNames()...)),
+		Status:    chain.Status(q.OneOf("status", httpx.Names(chain.Statuses)...)),
 		CreatedBy: q.UUID("created_by"), TemplateID: q.UUID("template_id"),
 		Search: q.Text("search", longestSearch), Viewer: &user,
 	}

@@ -12,6 +12,8 @@ import (
 
 	"github.com/lucid-blockchain/lucid/apiserver/launchpad"
 	"github.com/lucid-blockchain/lucid/apiserver/surfacetest"
+	"github.com/lucid-blockchain/lucid/internal/chain"
+	"github.com/lucid-blockchain/lucid/internal/feed"
 	"github.com/lucid-blockchain/lucid/internal/identity"
 	"github.com/lucid-blockchain/lucid/internal/keystore"
 	"github.com/lucid-blockchain/lucid/internal/mail"
@@ -26,6 +28,8 @@ type platform struct {
 	t     *testing.T
 	store *store.Store
 	post  *postman
+
+	stopFeed func()
 }
 
 // postman takes what is mailed, or fails with err.
@@ -67,20 +71,31 @@ func newPlatform(t *testing.T) *platform {
 	t.Helper()
 	s := storetest.Open(t)
 	m := market.New(s, market.Options{})
-	ctx, stop := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() { done <- m.Run(ctx) }()
-	t.Cleanup(func() {
-		stop()
-		if err := <-done; err != nil {
-			t.Errorf("the market stopped: %v", err)
-		}
-	})
+	happenings := feed.New(feed.Tail{Market: m, Chains: &chain.Service{Store: s}}, logr.Discard())
+	background(t, m.Run)
+	stopFeed := background(t, happenings.Run)
 	domain, users, post := launchpad.Over(s, m, testKeys(t, s)), people(t, s), &postman{}
 	domain.People, domain.Sessions, domain.Mail = users, users.Sessions, post.under
+	domain.Feed = happenings
 	client := surfacetest.Serve(t, launchpad.New(domain), identity.NewUsers(s))
 	client.Recognise(users.Sessions)
-	return &platform{Client: client, t: t, store: s, post: post}
+	return &platform{Client: client, t: t, store: s, post: post, stopFeed: stopFeed}
+}
+
+// background runs a worker until the test ends, or until stop.
+func background(t *testing.T, work func(context.Context) error) (stop func()) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		if err := work(ctx); err != nil {
+			t.Errorf("background work stopped: %v", err)
+		}
+	}()
+	stop = func() { cancel(); <-done }
+	t.Cleanup(stop)
+	return stop
 }
 
 // testKeys is what wallets are sealed with: passwords cheaply.

@@ -140,12 +140,8 @@ func (s *Surface) listGraduatedTransactions(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	kinds := make([]string, len(graduated.Kinds))
-	for i, kind := range graduated.Kinds {
-		kinds[i] = string(kind)
-	}
 	q := httpx.ReadQuery(c)
-	filter := graduated.Filter{PoolID: id, Kind: graduated.Kind(q.OneOf("transaction_type", kinds...))}
+	filter := graduated.Filter{PoolID: id, Kind: graduated.Kind(q.OneOf("transaction_type", httpx.Names(graduated.Kinds)...))}
 	const longest = 64
 	if text := q.Text("address", longest); text != "" {
 		address, err := livechain.ParseAddress(text)

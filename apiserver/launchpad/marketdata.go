@@ -48,12 +48,8 @@ func (s *Surface) listCandles(c *fiber.Ctx) error {
 		return err
 	}
 	q := httpx.ReadQuery(c)
-	intervals := make([]string, len(market.Intervals))
-	for i, interval := range market.Intervals {
-		intervals[i] = string(interval)
-	}
 	request := market.CandleRequest{
-		PoolID: id, Interval: market.Interval(q.OneOf("interval", intervals...)), Start: q.Time("start"), End: q.Time("end"),
+		PoolID: id, Interval: market.Interval(q.OneOf("interval", httpx.Names(market.Intervals)...)), Start: q.Time("start"), End: q.Time("end"),
 	}
 	if err := q.Err(); err != nil {
 		return err

@@ -43,20 +43,12 @@ func viewPool(p market.Pool) poolView {
 	}
 }
 
-func sortNames() []string {
-	names := make([]string, len(market.Sorts))
-	for i, sort := range market.Sorts {
-		names[i] = string(sort)
-	}
-	return names
-}
-
 func (s *Surface) listPools(c *fiber.Ctx) error {
 	if _, err := caller(c); err != nil {
 		return err
 	}
 	q := httpx.ReadQuery(c)
-	search := market.Search{Text: q.Text("search", longestSearch), Sort: market.Sort(q.OneOf("sort", sortNames()...))}
+	search := market.Search{Text: q.Text("search", longestSearch), Sort: market.Sort(q.OneOf("sort", httpx.Names(market.Sorts)...))}
 	page := q.Page(httpx.Between)
 	if err := q.Err(); err != nil {
 		return err

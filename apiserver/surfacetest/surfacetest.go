@@ -8,7 +8,9 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -128,6 +130,24 @@ func (c *Client) Send(request *http.Request) Answer {
 		c.t.Fatalf("%s %s: read the answer: %v", request.Method, request.URL, err)
 	}
 	return Answer{Status: response.StatusCode, Header: response.Header, Body: content}
+}
+
+// Listen serves the surface on a port of the loopback until the test ends, for
+// what is no exchange of a request and an answer. It returns the address.
+func (c *Client) Listen() string {
+	c.t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	done := make(chan error, 1)
+	go func() { done <- c.app.Listener(listener) }()
+	c.t.Cleanup(func() {
+		if err := errors.Join(c.app.ShutdownWithTimeout(patience), <-done); err != nil {
+			c.t.Errorf("stop serving: %v", err)
+		}
+	})
+	return listener.Addr().String()
 }
 
 // Into decodes the body, numbers as json.Number where target is untyped.

@@ -54,11 +54,25 @@ func (s *Service) List(ctx context.Context, f Filter, page Page) ([]Chain, int64
 	if err != nil {
 		return nil, 0, fmt.Errorf("list the chains: %w", err)
 	}
+	return fromRows(rows), total, nil
+}
+
+func fromRows(rows []db.Chain) []Chain {
 	chains := make([]Chain, len(rows))
 	for i, row := range rows {
 		chains[i] = fromRow(row)
 	}
-	return chains, total, nil
+	return chains
+}
+
+// ChainsSince returns up to most public chains that changed after a moment, the
+// latest first.
+func (s *Service) ChainsSince(ctx context.Context, since time.Time, most int) ([]Chain, error) {
+	rows, err := s.Store.Queries().ChainsUpdatedSince(ctx, db.ChainsUpdatedSinceParams{Since: since, Most: int32(most)})
+	if err != nil {
+		return nil, fmt.Errorf("read the changed chains: %w", err)
+	}
+	return fromRows(rows), nil
 }
 
 // Template is a chain template (seed launchpad, Templates).

@@ -34,7 +34,8 @@ func (i Interval) Length() time.Duration {
 	return 0
 }
 
-const defaultInterval Interval = "1h"
+// DefaultInterval is that of a request that names none.
+const DefaultInterval Interval = "1h"
 
 const (
 	defaultCandles = 500
@@ -82,7 +83,7 @@ func slotOf(at time.Time, length time.Duration) int64 {
 // window checks the request and reports every wrong field at once.
 func (r CandleRequest) window(now time.Time) (window, error) {
 	if r.Interval == "" {
-		r.Interval = defaultInterval
+		r.Interval = DefaultInterval
 	}
 	w := window{length: r.Interval.Length()}
 	if w.length == 0 {

@@ -12,6 +12,73 @@ import (
 	"github.com/google/uuid"
 )
 
+const ChainsUpdatedSince = `-- name: ChainsUpdatedSince :many
+SELECT id, chain_name, token_symbol, chain_description, template_id, consensus_mechanism, token_total_supply, graduation_threshold, creation_fee_cnpy, initial_cnpy_reserve, initial_token_supply, curve_type, bonding_curve_slope, fee_basis_points, validator_min_stake, creator_initial_purchase_cnpy, scheduled_launch_time, actual_launch_time, status, failure_reason, is_graduated, graduation_time, chain_id, genesis_hash, rpc_endpoint, created_by, origin, version, created_at, updated_at, max_buy_cnpy, anti_snipe_seconds, anti_snipe_max_buy_cnpy FROM chains
+WHERE updated_at > $1::timestamptz AND (status <> 'draft' OR origin = 'kubernetes')
+ORDER BY updated_at DESC, id DESC
+LIMIT $2
+`
+
+type ChainsUpdatedSinceParams struct {
+	Since time.Time
+	Most  int32
+}
+
+// Chains that everybody may see.
+func (q *Queries) ChainsUpdatedSince(ctx context.Context, arg ChainsUpdatedSinceParams) ([]Chain, error) {
+	rows, err := q.db.Query(ctx, ChainsUpdatedSince, arg.Since, arg.Most)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []Chain{}
+	for rows.Next() {
+		var i Chain
+		if err := rows.Scan(
+			&i.ID,
+			&i.ChainName,
+			&i.TokenSymbol,
+			&i.ChainDescription,
+			&i.TemplateID,
+			&i.ConsensusMechanism,
+			&i.TokenTotalSupply,
+			&i.GraduationThreshold,
+			&i.CreationFeeCnpy,
+			&i.InitialCnpyReserve,
+			&i.InitialTokenSupply,
+			&i.CurveType,
+			&i.BondingCurveSlope,
+			&i.FeeBasisPoints,
+			&i.ValidatorMinStake,
+			&i.CreatorInitialPurchaseCnpy,
+			&i.ScheduledLaunchTime,
+			&i.ActualLaunchTime,
+			&i.Status,
+			&i.FailureReason,
+			&i.IsGraduated,
+			&i.GraduationTime,
+			&i.ChainID,
+			&i.GenesisHash,
+			&i.RpcEndpoint,
+			&i.CreatedBy,
+			&i.Origin,
+			&i.Version,
+			&i.CreatedAt,
+			&i.UpdatedAt,
+			&i.MaxBuyCnpy,
+			&i.AntiSnipeSeconds,
+			&i.AntiSnipeMaxBuyCnpy,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const LastTradeBefore = `-- name: LastTradeBefore :one
 SELECT id, pool_id, seq, user_id, side, cnpy_amount, token_amount, fee_cnpy, cnpy_reserve_after, token_reserve_after, idempotency_key, request_hash, created_at FROM trades
 WHERE pool_id = $1 AND created_at < $2::timestamptz
@@ -167,6 +234,134 @@ func (q *Queries) PoolsOfChains(ctx context.Context, chainIds []uuid.UUID) ([]Po
 			&i.MaxBuyCnpy,
 			&i.AntiSnipeSeconds,
 			&i.AntiSnipeMaxBuyCnpy,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const PoolsUpdatedSince = `-- name: PoolsUpdatedSince :many
+SELECT p.id, p.chain_id, p.cnpy_reserve, p.token_reserve, p.trading, p.fee_basis_points, p.total_volume_cnpy, p.unique_traders, p.version, p.closed_at, p.created_at, p.updated_at, p.max_buy_cnpy, p.anti_snipe_seconds, p.anti_snipe_max_buy_cnpy, p.market_cap_cnpy, p.nearness, p.terms_version, c.curve_type, c.initial_cnpy_reserve, c.initial_token_supply, c.bonding_curve_slope, c.graduation_threshold,
+       c.max_buy_cnpy, c.anti_snipe_seconds, c.anti_snipe_max_buy_cnpy
+FROM pools p JOIN chains c ON c.id = p.chain_id
+WHERE p.updated_at > $1::timestamptz
+ORDER BY p.updated_at DESC, p.id DESC
+LIMIT $2
+`
+
+type PoolsUpdatedSinceParams struct {
+	Since time.Time
+	Most  int32
+}
+
+type PoolsUpdatedSinceRow struct {
+	Pool                Pool
+	CurveType           string
+	InitialCnpyReserve  int64
+	InitialTokenSupply  int64
+	BondingCurveSlope   int64
+	GraduationThreshold int64
+	MaxBuyCnpy          int64
+	AntiSnipeSeconds    int32
+	AntiSnipeMaxBuyCnpy int64
+}
+
+func (q *Queries) PoolsUpdatedSince(ctx context.Context, arg PoolsUpdatedSinceParams) ([]PoolsUpdatedSinceRow, error) {
+	rows, err := q.db.Query(ctx, PoolsUpdatedSince, arg.Since, arg.Most)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []PoolsUpdatedSinceRow{}
+	for rows.Next() {
+		var i PoolsUpdatedSinceRow
+		if err := rows.Scan(
+			&i.Pool.ID,
+			&i.Pool.ChainID,
+			&i.Pool.CnpyReserve,
+			&i.Pool.TokenReserve,
+			&i.Pool.Trading,
+			&i.Pool.FeeBasisPoints,
+			&i.Pool.TotalVolumeCnpy,
+			&i.Pool.UniqueTraders,
+			&i.Pool.Version,
+			&i.Pool.ClosedAt,
+			&i.Pool.CreatedAt,
+			&i.Pool.UpdatedAt,
+			&i.Pool.MaxBuyCnpy,
+			&i.Pool.AntiSnipeSeconds,
+			&i.Pool.AntiSnipeMaxBuyCnpy,
+			&i.Pool.MarketCapCnpy,
+			&i.Pool.Nearness,
+			&i.Pool.TermsVersion,
+			&i.CurveType,
+			&i.InitialCnpyReserve,
+			&i.InitialTokenSupply,
+			&i.BondingCurveSlope,
+			&i.GraduationThreshold,
+			&i.MaxBuyCnpy,
+			&i.AntiSnipeSeconds,
+			&i.AntiSnipeMaxBuyCnpy,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const TradesAfter = `-- name: TradesAfter :many
+SELECT k.seq::int8 AS behind, t.id, t.pool_id, t.seq, t.user_id, t.side, t.cnpy_amount, t.token_amount, t.fee_cnpy, t.cnpy_reserve_after, t.token_reserve_after, t.idempotency_key, t.request_hash, t.created_at
+FROM (SELECT unnest($1::uuid[]) AS pool_id, unnest($2::int8[]) AS seq) k
+JOIN trades t ON t.pool_id = k.pool_id AND t.seq > k.seq AND t.seq <= k.seq + $3::int8
+ORDER BY t.pool_id, k.seq, t.seq
+`
+
+type TradesAfterParams struct {
+	Pools []uuid.UUID
+	Seqs  []int64
+	Most  int64
+}
+
+type TradesAfterRow struct {
+	Behind int64
+	Trade  Trade
+}
+
+// The trades that follow on a place in each pool, in order. Their numbers have no
+// gap and are committed in order, so nobody who goes on from the last misses any.
+func (q *Queries) TradesAfter(ctx context.Context, arg TradesAfterParams) ([]TradesAfterRow, error) {
+	rows, err := q.db.Query(ctx, TradesAfter, arg.Pools, arg.Seqs, arg.Most)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []TradesAfterRow{}
+	for rows.Next() {
+		var i TradesAfterRow
+		if err := rows.Scan(
+			&i.Behind,
+			&i.Trade.ID,
+			&i.Trade.PoolID,
+			&i.Trade.Seq,
+			&i.Trade.UserID,
+			&i.Trade.Side,
+			&i.Trade.CnpyAmount,
+			&i.Trade.TokenAmount,
+			&i.Trade.FeeCnpy,
+			&i.Trade.CnpyReserveAfter,
+			&i.Trade.TokenReserveAfter,
+			&i.Trade.IdempotencyKey,
+			&i.Trade.RequestHash,
+			&i.Trade.CreatedAt,
 		); err != nil {
 			return nil, err
 		}

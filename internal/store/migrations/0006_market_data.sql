@@ -27,10 +27,12 @@ UPDATE pools SET
         least(pools.cnpy_reserve, c.graduation_threshold)::decimal * 1000000 / c.graduation_threshold)::int8
         FROM chains c WHERE c.id = pools.chain_id) END
 WHERE market_cap_cnpy = 0;
--- No index on what trades move: it would cost each batch of a hot pool an index
--- entry (PostgreSQL's heap-only updates end there), to spare a list of some
--- thousand pools a sort.
+-- No index on volume, capitalisation or nearness: it would cost each batch of a
+-- hot pool three more entries, to spare a list of some thousand pools a sort.
 CREATE INDEX IF NOT EXISTS pools_by_created ON pools (created_at DESC, id DESC);
+
+-- What changed last, for those who follow.
+CREATE INDEX IF NOT EXISTS chains_by_updated ON chains (updated_at DESC, id DESC);
 
 -- A user's trades in one pool, and all of a user's: windows and portfolios. It
 -- takes the place of an index that nothing read.

@@ -38,3 +38,26 @@ SELECT sqlc.embed(p), c.curve_type, c.initial_cnpy_reserve, c.initial_token_supp
        c.max_buy_cnpy, c.anti_snipe_seconds, c.anti_snipe_max_buy_cnpy
 FROM pools p JOIN chains c ON c.id = p.chain_id
 WHERE p.chain_id = ANY(sqlc.arg(chain_ids)::uuid[]);
+
+-- The trades that follow on a place in each pool, in order. Their numbers have no
+-- gap and are committed in order, so nobody who goes on from the last misses any.
+-- name: TradesAfter :many
+SELECT k.seq::int8 AS behind, sqlc.embed(t)
+FROM (SELECT unnest(sqlc.arg(pools)::uuid[]) AS pool_id, unnest(sqlc.arg(seqs)::int8[]) AS seq) k
+JOIN trades t ON t.pool_id = k.pool_id AND t.seq > k.seq AND t.seq <= k.seq + sqlc.arg(most)::int8
+ORDER BY t.pool_id, k.seq, t.seq;
+
+-- name: PoolsUpdatedSince :many
+SELECT sqlc.embed(p), c.curve_type, c.initial_cnpy_reserve, c.initial_token_supply, c.bonding_curve_slope, c.graduation_threshold,
+       c.max_buy_cnpy, c.anti_snipe_seconds, c.anti_snipe_max_buy_cnpy
+FROM pools p JOIN chains c ON c.id = p.chain_id
+WHERE p.updated_at > sqlc.arg(since)::timestamptz
+ORDER BY p.updated_at DESC, p.id DESC
+LIMIT sqlc.arg(most);
+
+-- Chains that everybody may see.
+-- name: ChainsUpdatedSince :many
+SELECT * FROM chains
+WHERE updated_at > sqlc.arg(since)::timestamptz AND (status <> 'draft' OR origin = 'kubernetes')
+ORDER BY updated_at DESC, id DESC
+LIMIT sqlc.arg(most);
