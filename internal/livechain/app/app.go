@@ -14,6 +14,7 @@ import (
 	abci "github.com/cometbft/cometbft/abci/types"
 	"github.com/go-logr/logr"
 
+	"github.com/lucid-blockchain/lucid/internal/livechain"
 	"github.com/lucid-blockchain/lucid/internal/livechain/genesis"
 	"github.com/lucid-blockchain/lucid/internal/livechain/state"
 	"github.com/lucid-blockchain/lucid/internal/livechain/state/statepb"
@@ -112,7 +113,9 @@ func (a *Application) InitChain(_ context.Context, req *abci.RequestInitChain) (
 	if err != nil {
 		return nil, err
 	}
-	changes, err := firstRecords(req.ChainId, first).encode()
+	records := firstRecords(req.ChainId, first)
+	records.theValidators = firstValidators(req.Validators)
+	changes, err := records.encode()
 	if err != nil {
 		return nil, err
 	}
@@ -151,6 +154,9 @@ func firstRecords(chainID string, first genesis.State) *overlay {
 	o.theChain = &statepb.Chain{
 		ChainId: chainID, TokenSupply: uint64(first.TokenSupply), CnpySupply: uint64(first.CNPYSupply),
 		FeeBasisPoints: first.FeeBasisPoints, MinFee: uint64(first.MinFee), Treasury: treasury.Address[:],
+	}
+	if first.Authority != (livechain.Address{}) {
+		o.theChain.Authority = first.Authority[:]
 	}
 	return o
 }
@@ -221,7 +227,11 @@ func (a *Application) FinalizeBlock(_ context.Context, req *abci.RequestFinalize
 	a.mu.Lock()
 	a.now = req.Time
 	a.mu.Unlock()
-	return &abci.ResponseFinalizeBlock{TxResults: results, AppHash: a.pending.Root[:]}, nil
+	updates, err := validatorUpdates(committed{a.store}, block)
+	if err != nil {
+		return nil, err
+	}
+	return &abci.ResponseFinalizeBlock{TxResults: results, ValidatorUpdates: updates, AppHash: a.pending.Root[:]}, nil
 }
 
 // Commit writes the block's effects, its height and its root in one step.

@@ -34,6 +34,8 @@ const (
 	CodeInternal            Code = 13
 	CodeExpired             Code = 14 // too late for its signer
 	CodeShares              Code = 15 // no liquidity of the signer's to take out
+	CodeAuthority           Code = 16 // only the chain's authority may say so
+	CodeValidators          Code = 17 // the set of validators can't be so
 )
 
 var meanings = map[Code]string{
@@ -53,6 +55,8 @@ var meanings = map[Code]string{
 	CodeInternal:            "the node has a problem of its own",
 	CodeExpired:             "the transaction has expired",
 	CodeShares:              "the account has no such liquidity in the pool",
+	CodeAuthority:           "only the chain's authority may do that",
+	CodeValidators:          "the chain can't have such validators",
 }
 
 // String says what the code means, in words that may be shown to anybody.

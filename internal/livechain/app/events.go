@@ -1,8 +1,11 @@
 package app
 
 import (
+	"crypto/ed25519"
+	"encoding/hex"
 	"errors"
 	"fmt"
+	"strconv"
 
 	abci "github.com/cometbft/cometbft/abci/types"
 
@@ -20,6 +23,7 @@ const (
 	typeSwap       = "swap"
 	typeDeposit    = "deposit"
 	typeWithdrawal = "withdrawal"
+	typeValidator  = "validator"
 )
 
 // Names of the events' attributes. Amounts are decimals of whole units.
@@ -37,9 +41,11 @@ const (
 	keyReserveX = "cnpy_reserve"
 	keyReserveY = "token_reserve"
 	keySupply   = "share_supply"
+	keyKey      = "public_key" // in hex
+	keyPower    = "power"
 )
 
-// Event is one of Transferred, Swapped, Provided and Removed.
+// Event is one of Transferred, Swapped, Provided, Removed and Empowered.
 type Event interface{ event() abci.Event }
 
 // Transferred is what a transfer did.
@@ -72,6 +78,17 @@ type Removed struct {
 	CNPY, Tokens money.Amount
 	Shares       money.Amount // burnt
 	After        amm.Pool
+}
+
+// Empowered is what a validator update did.
+type Empowered struct {
+	Account livechain.Address // the chain's authority
+	Key     ed25519.PublicKey
+	Power   int64
+}
+
+func (e Empowered) event() abci.Event {
+	return event(typeValidator, keyAccount, e.Account.String(), keyKey, hex.EncodeToString(e.Key), keyPower, strconv.FormatInt(e.Power, 10))
 }
 
 func (e Transferred) event() abci.Event {
@@ -163,8 +180,18 @@ func (r *attributes) read() Event {
 			Account: r.address(keyAccount), CNPY: r.amount(keyCNPY), Tokens: r.amount(keyTokens),
 			Shares: r.amount(keyShares), After: r.pool(),
 		}
+	case typeValidator:
+		return r.empowered()
 	}
 	return nil
+}
+
+func (r *attributes) empowered() Empowered {
+	public, err := hex.DecodeString(r.values[keyKey])
+	r.note(keyKey, err)
+	power, err := strconv.ParseInt(r.values[keyPower], 10, 64)
+	r.note(keyPower, err)
+	return Empowered{Account: r.address(keyAccount), Key: public, Power: power}
 }
 
 func (r *attributes) amount(name string) money.Amount {

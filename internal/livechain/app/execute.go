@@ -39,6 +39,8 @@ func run(below *overlay, t *tx.Tx, now time.Time) (events []abci.Event, admitted
 		events, err = e.deposit(m)
 	case tx.Withdrawal:
 		events, err = e.withdraw(m)
+	case tx.ValidatorUpdate:
+		events, err = e.updateValidator(m)
 	default:
 		err = refuse(CodeMalformed, "this chain's rules do not know the message")
 	}
@@ -68,7 +70,7 @@ func (e execution) admit() error {
 		return refuse(CodeStaleNonce, "nonce %d has been used, the next one is %d", e.tx.Nonce, account.GetNonce())
 	case e.tx.Nonce > account.GetNonce():
 		return refuse(CodeNonceGap, "nonce %d is too early, the next one is %d", e.tx.Nonce, account.GetNonce())
-	case uint64(e.tx.Fee) < chain.GetMinFee():
+	case uint64(e.tx.Fee) < chain.GetMinFee() && !e.governs(chain):
 		return refuse(CodeFeeTooLow, "the least fee is %s tokens", money.Amount(chain.GetMinFee()))
 	}
 	if err := e.take(account, tx.Token, e.tx.Fee); err != nil {

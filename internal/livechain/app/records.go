@@ -16,6 +16,8 @@ const accountPrefix = "account/"
 var (
 	poolKey  = []byte("pool")
 	chainKey = []byte("chain")
+
+	validatorsKey = []byte("validators")
 	// feeAccount holds the fees of all transactions.
 	feeAccount = livechain.ModuleAddress("fees")
 )
@@ -30,6 +32,7 @@ type source interface {
 	account(livechain.Address) (*statepb.Account, error)
 	pool() (*statepb.Pool, error)
 	chain() (*statepb.Chain, error)
+	validators() (*statepb.Validators, error)
 }
 
 // getter is a state.Store or a state.View.
@@ -55,6 +58,11 @@ func (c committed) chain() (*statepb.Chain, error) {
 	return record, c.read(chainKey, record)
 }
 
+func (c committed) validators() (*statepb.Validators, error) {
+	record := &statepb.Validators{}
+	return record, c.read(validatorsKey, record)
+}
+
 func (c committed) read(key []byte, into proto.Message) error {
 	raw, err := c.from.Get(key)
 	if err != nil {
@@ -73,6 +81,8 @@ type overlay struct {
 	accounts map[livechain.Address]*statepb.Account
 	thePool  *statepb.Pool
 	theChain *statepb.Chain
+
+	theValidators *statepb.Validators
 }
 
 func newOverlay(below source) *overlay {
@@ -100,6 +110,13 @@ func (o *overlay) chain() (*statepb.Chain, error) {
 	return o.below.chain()
 }
 
+func (o *overlay) validators() (*statepb.Validators, error) {
+	if o.theValidators != nil {
+		return proto.CloneOf(o.theValidators), nil
+	}
+	return o.below.validators()
+}
+
 // mergeInto moves the changes one layer down. The records are given away.
 func (o *overlay) mergeInto(below *overlay) {
 	for address, account := range o.accounts {
@@ -111,12 +128,15 @@ func (o *overlay) mergeInto(below *overlay) {
 	if o.theChain != nil {
 		below.theChain = o.theChain
 	}
+	if o.theValidators != nil {
+		below.theValidators = o.theValidators
+	}
 }
 
 // encode writes the changes as the state stores them. A record that says
 // nothing is the same as none and is left out.
 func (o *overlay) encode() (map[string][]byte, error) {
-	changes := make(map[string][]byte, len(o.accounts)+2)
+	changes := make(map[string][]byte, len(o.accounts)+3)
 	for address, account := range o.accounts {
 		if err := put(changes, accountKey(address), account); err != nil {
 			return nil, err
@@ -128,6 +148,9 @@ func (o *overlay) encode() (map[string][]byte, error) {
 	}
 	if o.theChain != nil {
 		all = errors.Join(all, put(changes, chainKey, o.theChain))
+	}
+	if o.theValidators != nil {
+		all = errors.Join(all, put(changes, validatorsKey, o.theValidators))
 	}
 	return changes, all
 }

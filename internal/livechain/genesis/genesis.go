@@ -59,6 +59,7 @@ type Input struct {
 	Vesting        time.Duration     // zero means DefaultVesting
 	FeeBasisPoints uint32            // of the AMM
 	MinFee         money.Amount      // zero means DefaultMinFee
+	Authority      livechain.Address // may change the validators; zero means nobody
 	Validators     []Validator
 }
 
@@ -152,8 +153,8 @@ func Plan(in Input) (State, error) {
 	state := State{
 		TokenSupply: in.TotalSupply, CNPYSupply: in.CNPYRaised,
 		FeeBasisPoints: in.FeeBasisPoints, MinFee: orDefault(in.MinFee, DefaultMinFee),
-		Holders: slices.Clone(in.Holders),
-		Pool:    Pool{CNPY: in.CNPYRaised, Tokens: tokens, LockedShares: pool.Shares},
+		Holders: slices.Clone(in.Holders), Authority: in.Authority,
+		Pool: Pool{CNPY: in.CNPYRaised, Tokens: tokens, LockedShares: pool.Shares},
 		Treasury: Treasury{
 			Address: in.Treasury, Amount: rest,
 			VestingStart: start.Unix(), VestingEnd: start.Add(orDefault(in.Vesting, DefaultVesting)).Unix(),

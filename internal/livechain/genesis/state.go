@@ -22,6 +22,8 @@ type State struct {
 	Holders        []Holder     `json:"holders"` // ascending by address
 	Pool           Pool         `json:"pool"`
 	Treasury       Treasury     `json:"treasury"`
+	// Authority is whose key may change the validators; nobody's when left out.
+	Authority livechain.Address `json:"authority,omitzero"`
 }
 
 // Holder is a position in the chain's token.

@@ -34,6 +34,9 @@ const (
 
 var holder = ed25519.NewKeyFromSeed(bytes.Repeat([]byte{1}, ed25519.SeedSize))
 
+// authority may change the validators.
+var authority = ed25519.NewKeyFromSeed(bytes.Repeat([]byte{2}, ed25519.SeedSize))
+
 func holderAddress() livechain.Address {
 	return livechain.AddressOf(holder.Public().(ed25519.PublicKey))
 }
@@ -52,7 +55,7 @@ func document(t *testing.T, chainID string, validators ...genesis.Validator) (do
 		ChainID: chainID, GenesisTime: time.Now(), CNPYRaised: 40_000 * million, CNPYReserve: 50_000 * million,
 		TokenReserve: 160_000_000 * million, InitialSupply: 800_000_000 * million, TotalSupply: 1_000_000_000 * million,
 		Holders:  []genesis.Holder{{Address: holderAddress(), Amount: 640_000_000 * million}},
-		Treasury: livechain.Address{9}, FeeBasisPoints: 100,
+		Treasury: livechain.Address{9}, FeeBasisPoints: 100, Authority: livechain.AddressOf(authority.Public().(ed25519.PublicKey)),
 		Validators: validators,
 	})
 	require.NoError(t, err)

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -17,7 +18,9 @@ import (
 	"github.com/go-logr/logr"
 	"github.com/stretchr/testify/require"
 
+	"github.com/lucid-blockchain/lucid/internal/fault"
 	"github.com/lucid-blockchain/lucid/internal/livechain"
+	"github.com/lucid-blockchain/lucid/internal/livechain/client"
 	"github.com/lucid-blockchain/lucid/internal/livechain/genesis"
 	"github.com/lucid-blockchain/lucid/internal/livechain/node"
 )
@@ -25,18 +28,20 @@ import (
 // network is a chain of several validators in this process, who find each other
 // by one list that all of them are given.
 type network struct {
-	t     *testing.T
-	ids   []string
-	list  string
-	nodes []node.Config
-	up    []*running // nil while a validator is stopped
+	t   *testing.T
+	ids []string
+
+	validators []genesis.Validator
+	list       string
+	nodes      []node.Config
+	up         []*running // nil while a validator is stopped
 }
 
-func newNetwork(t *testing.T, size int) *network {
+// newNetwork makes size nodes, the first born of which are validators at genesis.
+func newNetwork(t *testing.T, size, born int) *network {
 	t.Helper()
 	dir := t.TempDir()
 	n := &network{t: t, list: filepath.Join(dir, "peers"), nodes: make([]node.Config, size), up: make([]*running, size)}
-	var validators []genesis.Validator
 	for i := range n.nodes {
 		nodeKey, validatorKey, err := node.GenerateKeys()
 		require.NoError(t, err)
@@ -45,7 +50,7 @@ func newNetwork(t *testing.T, size int) *network {
 		id, err := node.NodeID(nodeKey)
 		require.NoError(t, err)
 		n.ids = append(n.ids, id)
-		validators = append(validators, genesis.Validator{Name: fmt.Sprintf("validator-%d", i), PublicKey: public, Power: 10})
+		n.validators = append(n.validators, genesis.Validator{Name: fmt.Sprintf("validator-%d", i), PublicKey: public, Power: 10})
 		name := func(file string) string { return fmt.Sprintf("%d-%s", i, file) }
 		n.nodes[i] = node.Config{
 			Home:        filepath.Join(dir, name("home")),
@@ -54,7 +59,7 @@ func newNetwork(t *testing.T, size int) *network {
 			PeersFile: n.list, Logger: logr.Discard(),
 		}
 	}
-	doc, _ := document(t, chainID, validators...)
+	doc, _ := document(t, chainID, n.validators[:born]...)
 	for i := range n.nodes {
 		n.nodes[i].GenesisFile = file(t, dir, "genesis.json", doc)
 	}
@@ -139,7 +144,7 @@ func (n *network) awaitReady(i, want int) {
 // Four validators bear the loss of one, halt without two, and go on by
 // themselves when these come back, one of them elsewhere than it was.
 func TestFourValidators(t *testing.T) {
-	n := newNetwork(t, 4)
+	n := newNetwork(t, 4, 4)
 	n.start(0)
 	n.awaitReady(0, http.StatusServiceUnavailable)
 	for i := 1; i < 4; i++ {
@@ -185,7 +190,7 @@ func TestFourValidators(t *testing.T) {
 // A validator that lost its volume fetches the blocks it missed and is not ready
 // before it has them.
 func TestEmptyHomeCatchesUp(t *testing.T) {
-	n := newNetwork(t, 4)
+	n := newNetwork(t, 4, 4)
 	for i := range 3 {
 		n.start(i)
 	}
@@ -200,6 +205,52 @@ func TestEmptyHomeCatchesUp(t *testing.T) {
 	require.GreaterOrEqual(t, status.Height, int64(4))
 	require.False(t, status.CatchingUp)
 	require.EqualValues(t, genesis.AppVersion, status.AppVersion)
+}
+
+// A node that follows the chain becomes a validator and another stops being one,
+// while blocks go on.
+func TestValidatorsChange(t *testing.T) {
+	n := newNetwork(t, 3, 2)
+	for i := range n.nodes {
+		n.start(i)
+	}
+	n.await(2)
+	n.awaitReady(2, http.StatusOK)
+	set := func(i int, power int64) {
+		t.Helper()
+		member := client.Member{Key: n.validators[i].PublicKey, Power: power}
+		require.NoError(t, n.up[1].SetPower(t.Context(), authority, chainID, member))
+	}
+	awaitMembers := func(want ...int) {
+		t.Helper()
+		require.Eventually(t, func() bool {
+			members, err := n.up[2].Members(t.Context())
+			for _, i := range want {
+				at := slices.IndexFunc(members, func(m client.Member) bool { return n.validators[i].PublicKey.Equal(m.Key) })
+				if at < 0 || members[at].Power != 10 {
+					return false
+				}
+			}
+			return err == nil && len(members) == len(want)
+		}, patience, often)
+	}
+	awaitMembers(0, 1)
+	set(2, 10)
+	awaitMembers(0, 1, 2)
+	require.Eventually(t, func() bool {
+		status, err := n.up[2].Status(t.Context())
+		require.NoError(t, err)
+		signing, err := n.up[2].Signing(t.Context(), status.Height)
+		return err == nil && signing == 3
+	}, patience, often, "the new one signs")
+
+	set(0, 0)
+	awaitMembers(1, 2)
+	n.stop(0)
+	n.await(n.height() + 3)
+
+	err := n.up[1].SetPower(t.Context(), holder, chainID, client.Member{Key: n.validators[0].PublicKey, Power: 10})
+	require.True(t, fault.Is(err, fault.Unprocessable), "nobody but the authority: %v", err)
 }
 
 func TestReadinessNeedsItsAddress(t *testing.T) {

@@ -43,7 +43,7 @@ const (
 	Token = txpb.Asset_ASSET_TOKEN
 )
 
-// Message is one of Transfer, Swap, Deposit and Withdrawal.
+// Message is one of Transfer, Swap, Deposit, Withdrawal and ValidatorUpdate.
 type Message interface{ message() }
 
 // Transfer moves an amount, greater than zero, to another account.
@@ -74,10 +74,22 @@ type Withdrawal struct {
 	MinTokens money.Amount
 }
 
-func (Transfer) message()   {}
-func (Swap) message()       {}
-func (Deposit) message()    {}
-func (Withdrawal) message() {}
+// MaxPower is the greatest power of one validator: however many there are, their
+// sum stays within what CometBFT counts.
+const MaxPower = 1 << 40
+
+// ValidatorUpdate sets a validator's power, 0 to take it out. Only the chain's
+// authority may, and it pays no fee.
+type ValidatorUpdate struct {
+	Key   ed25519.PublicKey
+	Power int64 // 0 to MaxPower
+}
+
+func (Transfer) message()        {}
+func (Swap) message()            {}
+func (Deposit) message()         {}
+func (Withdrawal) message()      {}
+func (ValidatorUpdate) message() {}
 
 // Body is what a signer says.
 type Body struct {
@@ -175,6 +187,8 @@ func (b Body) proto() (*txpb.Body, error) {
 		pb.Message = &txpb.Body_Withdrawal{Withdrawal: &txpb.Withdrawal{
 			Percent: m.Percent, MinCnpy: uint64(m.MinCNPY), MinTokens: uint64(m.MinTokens),
 		}}
+	case ValidatorUpdate:
+		pb.Message = &txpb.Body_ValidatorUpdate{ValidatorUpdate: &txpb.ValidatorUpdate{PublicKey: m.Key, Power: uint64(m.Power)}}
 	}
 	_, err := fromProto(pb)
 	return pb, err
@@ -201,6 +215,8 @@ func fromProto(pb *txpb.Body) (Body, error) {
 		body.Message, err = deposit(m.Deposit)
 	case *txpb.Body_Withdrawal:
 		body.Message, err = withdrawal(m.Withdrawal)
+	case *txpb.Body_ValidatorUpdate:
+		body.Message, err = validatorUpdate(m.ValidatorUpdate)
 	default:
 		err = fmt.Errorf("%w: no message", ErrMalformed)
 	}
@@ -256,6 +272,16 @@ func withdrawal(pb *txpb.Withdrawal) (Message, error) {
 		return nil, fmt.Errorf("%w: a withdrawal is of 1 to 100 percent", ErrMalformed)
 	}
 	return Withdrawal{Percent: pb.GetPercent(), MinCNPY: least[0], MinTokens: least[1]}, nil
+}
+
+func validatorUpdate(pb *txpb.ValidatorUpdate) (Message, error) {
+	if len(pb.GetPublicKey()) != ed25519.PublicKeySize {
+		return nil, fmt.Errorf("%w: a validator's public key has 32 bytes", ErrMalformed)
+	}
+	if pb.GetPower() > MaxPower {
+		return nil, fmt.Errorf("%w: a validator's power is out of range", ErrMalformed)
+	}
+	return ValidatorUpdate{Key: pb.GetPublicKey(), Power: int64(pb.GetPower())}, nil
 }
 
 func known(asset Asset) error {

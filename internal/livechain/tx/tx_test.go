@@ -38,8 +38,14 @@ func withdrawal() tx.Body {
 	return tx.Body{ChainID: "aurora-1", Expires: 1_800_000_000, Message: tx.Withdrawal{Percent: 50, MinCNPY: 1, MinTokens: 2}}
 }
 
+func validatorUpdate() tx.Body {
+	return tx.Body{ChainID: "aurora-1", Message: tx.ValidatorUpdate{Key: key.Public().(ed25519.PublicKey), Power: tx.MaxPower}}
+}
+
 // everyKind is one body of each message.
-func everyKind() []tx.Body { return []tx.Body{transfer(), swap(), deposit(), withdrawal()} }
+func everyKind() []tx.Body {
+	return []tx.Body{transfer(), swap(), deposit(), withdrawal(), validatorUpdate()}
+}
 
 func TestSignedTransactionsComeBack(t *testing.T) {
 	for _, body := range everyKind() {
@@ -78,6 +84,9 @@ func TestBodiesThatCannotBeSigned(t *testing.T) {
 		"negative minimum": {ChainID: "a", Message: tx.Swap{Sell: tx.CNPY, AmountIn: 1, MinOut: -1}},
 		"an end in 1969":   {ChainID: "a", Expires: -1, Message: tx.Swap{Sell: tx.CNPY, AmountIn: 1}},
 		"nothing given":    {ChainID: "a", Message: tx.Deposit{}},
+		"half a key":       {ChainID: "a", Message: tx.ValidatorUpdate{Key: make([]byte, 16)}},
+		"too much power":   {ChainID: "a", Message: tx.ValidatorUpdate{Key: make([]byte, 32), Power: tx.MaxPower + 1}},
+		"negative power":   {ChainID: "a", Message: tx.ValidatorUpdate{Key: make([]byte, 32), Power: -1}},
 		"a negative gift":  {ChainID: "a", Message: tx.Deposit{CNPY: 1, Tokens: -1}},
 		"no part":          {ChainID: "a", Message: tx.Withdrawal{}},
 		"more than all":    {ChainID: "a", Message: tx.Withdrawal{Percent: 101}},

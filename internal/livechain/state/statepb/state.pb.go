@@ -240,6 +240,7 @@ type Chain struct {
 	FeeBasisPoints uint32                 `protobuf:"varint,4,opt,name=fee_basis_points,json=feeBasisPoints,proto3" json:"fee_basis_points,omitempty"`
 	MinFee         uint64                 `protobuf:"varint,5,opt,name=min_fee,json=minFee,proto3" json:"min_fee,omitempty"` // 1e-6 tokens
 	Treasury       []byte                 `protobuf:"bytes,6,opt,name=treasury,proto3" json:"treasury,omitempty"`            // 20 bytes
+	Authority      []byte                 `protobuf:"bytes,7,opt,name=authority,proto3" json:"authority,omitempty"`          // 20 bytes, or none
 	unknownFields  protoimpl.UnknownFields
 	sizeCache      protoimpl.SizeCache
 }
@@ -316,6 +317,111 @@ func (x *Chain) GetTreasury() []byte {
 	return nil
 }
 
+func (x *Chain) GetAuthority() []byte {
+	if x != nil {
+		return x.Authority
+	}
+	return nil
+}
+
+// Validators is the set that makes the blocks, as the application has told it.
+type Validators struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Validators    []*Validator           `protobuf:"bytes,1,rep,name=validators,proto3" json:"validators,omitempty"` // ascending by public key, each with power
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Validators) Reset() {
+	*x = Validators{}
+	mi := &file_internal_livechain_state_statepb_state_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Validators) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Validators) ProtoMessage() {}
+
+func (x *Validators) ProtoReflect() protoreflect.Message {
+	mi := &file_internal_livechain_state_statepb_state_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Validators.ProtoReflect.Descriptor instead.
+func (*Validators) Descriptor() ([]byte, []int) {
+	return file_internal_livechain_state_statepb_state_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *Validators) GetValidators() []*Validator {
+	if x != nil {
+		return x.Validators
+	}
+	return nil
+}
+
+// Validator is one of them.
+type Validator struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	PublicKey     []byte                 `protobuf:"bytes,1,opt,name=public_key,json=publicKey,proto3" json:"public_key,omitempty"` // Ed25519, 32 bytes
+	Power         int64                  `protobuf:"varint,2,opt,name=power,proto3" json:"power,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Validator) Reset() {
+	*x = Validator{}
+	mi := &file_internal_livechain_state_statepb_state_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Validator) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Validator) ProtoMessage() {}
+
+func (x *Validator) ProtoReflect() protoreflect.Message {
+	mi := &file_internal_livechain_state_statepb_state_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Validator.ProtoReflect.Descriptor instead.
+func (*Validator) Descriptor() ([]byte, []int) {
+	return file_internal_livechain_state_statepb_state_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *Validator) GetPublicKey() []byte {
+	if x != nil {
+		return x.PublicKey
+	}
+	return nil
+}
+
+func (x *Validator) GetPower() int64 {
+	if x != nil {
+		return x.Power
+	}
+	return 0
+}
+
 var File_internal_livechain_state_statepb_state_proto protoreflect.FileDescriptor
 
 const file_internal_livechain_state_statepb_state_proto_rawDesc = "" +
@@ -335,7 +441,7 @@ const file_internal_livechain_state_statepb_state_proto_rawDesc = "" +
 	"\x04cnpy\x18\x01 \x01(\x04R\x04cnpy\x12\x16\n" +
 	"\x06tokens\x18\x02 \x01(\x04R\x06tokens\x12\x16\n" +
 	"\x06shares\x18\x03 \x01(\x04R\x06shares\x12#\n" +
-	"\rlocked_shares\x18\x04 \x01(\x04R\flockedShares\"\xc5\x01\n" +
+	"\rlocked_shares\x18\x04 \x01(\x04R\flockedShares\"\xe3\x01\n" +
 	"\x05Chain\x12\x19\n" +
 	"\bchain_id\x18\x01 \x01(\tR\achainId\x12!\n" +
 	"\ftoken_supply\x18\x02 \x01(\x04R\vtokenSupply\x12\x1f\n" +
@@ -343,7 +449,17 @@ const file_internal_livechain_state_statepb_state_proto_rawDesc = "" +
 	"cnpySupply\x12(\n" +
 	"\x10fee_basis_points\x18\x04 \x01(\rR\x0efeeBasisPoints\x12\x17\n" +
 	"\amin_fee\x18\x05 \x01(\x04R\x06minFee\x12\x1a\n" +
-	"\btreasury\x18\x06 \x01(\fR\btreasuryBDZBgithub.com/lucid-blockchain/lucid/internal/livechain/state/statepbb\x06proto3"
+	"\btreasury\x18\x06 \x01(\fR\btreasury\x12\x1c\n" +
+	"\tauthority\x18\a \x01(\fR\tauthority\"G\n" +
+	"\n" +
+	"Validators\x129\n" +
+	"\n" +
+	"validators\x18\x01 \x03(\v2\x19.lucid.state.v1.ValidatorR\n" +
+	"validators\"@\n" +
+	"\tValidator\x12\x1d\n" +
+	"\n" +
+	"public_key\x18\x01 \x01(\fR\tpublicKey\x12\x14\n" +
+	"\x05power\x18\x02 \x01(\x03R\x05powerBDZBgithub.com/lucid-blockchain/lucid/internal/livechain/state/statepbb\x06proto3"
 
 var (
 	file_internal_livechain_state_statepb_state_proto_rawDescOnce sync.Once
@@ -357,20 +473,23 @@ func file_internal_livechain_state_statepb_state_proto_rawDescGZIP() []byte {
 	return file_internal_livechain_state_statepb_state_proto_rawDescData
 }
 
-var file_internal_livechain_state_statepb_state_proto_msgTypes = make([]protoimpl.MessageInfo, 4)
+var file_internal_livechain_state_statepb_state_proto_msgTypes = make([]protoimpl.MessageInfo, 6)
 var file_internal_livechain_state_statepb_state_proto_goTypes = []any{
-	(*Account)(nil), // 0: lucid.state.v1.Account
-	(*Vesting)(nil), // 1: lucid.state.v1.Vesting
-	(*Pool)(nil),    // 2: lucid.state.v1.Pool
-	(*Chain)(nil),   // 3: lucid.state.v1.Chain
+	(*Account)(nil),    // 0: lucid.state.v1.Account
+	(*Vesting)(nil),    // 1: lucid.state.v1.Vesting
+	(*Pool)(nil),       // 2: lucid.state.v1.Pool
+	(*Chain)(nil),      // 3: lucid.state.v1.Chain
+	(*Validators)(nil), // 4: lucid.state.v1.Validators
+	(*Validator)(nil),  // 5: lucid.state.v1.Validator
 }
 var file_internal_livechain_state_statepb_state_proto_depIdxs = []int32{
 	1, // 0: lucid.state.v1.Account.vesting:type_name -> lucid.state.v1.Vesting
-	1, // [1:1] is the sub-list for method output_type
-	1, // [1:1] is the sub-list for method input_type
-	1, // [1:1] is the sub-list for extension type_name
-	1, // [1:1] is the sub-list for extension extendee
-	0, // [0:1] is the sub-list for field type_name
+	5, // 1: lucid.state.v1.Validators.validators:type_name -> lucid.state.v1.Validator
+	2, // [2:2] is the sub-list for method output_type
+	2, // [2:2] is the sub-list for method input_type
+	2, // [2:2] is the sub-list for extension type_name
+	2, // [2:2] is the sub-list for extension extendee
+	0, // [0:2] is the sub-list for field type_name
 }
 
 func init() { file_internal_livechain_state_statepb_state_proto_init() }
@@ -384,7 +503,7 @@ func file_internal_livechain_state_statepb_state_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_internal_livechain_state_statepb_state_proto_rawDesc), len(file_internal_livechain_state_statepb_state_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   4,
+			NumMessages:   6,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -148,6 +148,7 @@ type Body struct {
 	//	*Body_Swap
 	//	*Body_Deposit
 	//	*Body_Withdrawal
+	//	*Body_ValidatorUpdate
 	Message       isBody_Message `protobuf_oneof:"message"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -254,6 +255,15 @@ func (x *Body) GetWithdrawal() *Withdrawal {
 	return nil
 }
 
+func (x *Body) GetValidatorUpdate() *ValidatorUpdate {
+	if x != nil {
+		if x, ok := x.Message.(*Body_ValidatorUpdate); ok {
+			return x.ValidatorUpdate
+		}
+	}
+	return nil
+}
+
 type isBody_Message interface {
 	isBody_Message()
 }
@@ -274,6 +284,10 @@ type Body_Withdrawal struct {
 	Withdrawal *Withdrawal `protobuf:"bytes,19,opt,name=withdrawal,proto3,oneof"`
 }
 
+type Body_ValidatorUpdate struct {
+	ValidatorUpdate *ValidatorUpdate `protobuf:"bytes,20,opt,name=validator_update,json=validatorUpdate,proto3,oneof"`
+}
+
 func (*Body_Transfer) isBody_Message() {}
 
 func (*Body_Swap) isBody_Message() {}
@@ -281,6 +295,8 @@ func (*Body_Swap) isBody_Message() {}
 func (*Body_Deposit) isBody_Message() {}
 
 func (*Body_Withdrawal) isBody_Message() {}
+
+func (*Body_ValidatorUpdate) isBody_Message() {}
 
 // Transfer moves an amount to another account.
 type Transfer struct {
@@ -527,6 +543,59 @@ func (x *Withdrawal) GetMinTokens() uint64 {
 	return 0
 }
 
+// ValidatorUpdate sets a validator's power, by the chain's authority.
+type ValidatorUpdate struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	PublicKey     []byte                 `protobuf:"bytes,1,opt,name=public_key,json=publicKey,proto3" json:"public_key,omitempty"` // Ed25519, 32 bytes
+	Power         uint64                 `protobuf:"varint,2,opt,name=power,proto3" json:"power,omitempty"`                         // 0 takes the validator out
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ValidatorUpdate) Reset() {
+	*x = ValidatorUpdate{}
+	mi := &file_internal_livechain_tx_txpb_tx_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ValidatorUpdate) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ValidatorUpdate) ProtoMessage() {}
+
+func (x *ValidatorUpdate) ProtoReflect() protoreflect.Message {
+	mi := &file_internal_livechain_tx_txpb_tx_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ValidatorUpdate.ProtoReflect.Descriptor instead.
+func (*ValidatorUpdate) Descriptor() ([]byte, []int) {
+	return file_internal_livechain_tx_txpb_tx_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *ValidatorUpdate) GetPublicKey() []byte {
+	if x != nil {
+		return x.PublicKey
+	}
+	return nil
+}
+
+func (x *ValidatorUpdate) GetPower() uint64 {
+	if x != nil {
+		return x.Power
+	}
+	return 0
+}
+
 var File_internal_livechain_tx_txpb_tx_proto protoreflect.FileDescriptor
 
 const file_internal_livechain_tx_txpb_tx_proto_rawDesc = "" +
@@ -536,7 +605,7 @@ const file_internal_livechain_tx_txpb_tx_proto_rawDesc = "" +
 	"\x04body\x18\x01 \x01(\fR\x04body\x12\x1d\n" +
 	"\n" +
 	"public_key\x18\x02 \x01(\fR\tpublicKey\x12\x1c\n" +
-	"\tsignature\x18\x03 \x01(\fR\tsignature\"\xc5\x02\n" +
+	"\tsignature\x18\x03 \x01(\fR\tsignature\"\x93\x03\n" +
 	"\x04Body\x12\x19\n" +
 	"\bchain_id\x18\x01 \x01(\tR\achainId\x12\x14\n" +
 	"\x05nonce\x18\x02 \x01(\x04R\x05nonce\x12\x10\n" +
@@ -547,7 +616,8 @@ const file_internal_livechain_tx_txpb_tx_proto_rawDesc = "" +
 	"\adeposit\x18\x12 \x01(\v2\x17.lucid.chain.v1.DepositH\x00R\adeposit\x12<\n" +
 	"\n" +
 	"withdrawal\x18\x13 \x01(\v2\x1a.lucid.chain.v1.WithdrawalH\x00R\n" +
-	"withdrawalB\t\n" +
+	"withdrawal\x12L\n" +
+	"\x10validator_update\x18\x14 \x01(\v2\x1f.lucid.chain.v1.ValidatorUpdateH\x00R\x0fvalidatorUpdateB\t\n" +
 	"\amessage\"_\n" +
 	"\bTransfer\x12\x0e\n" +
 	"\x02to\x18\x01 \x01(\fR\x02to\x12+\n" +
@@ -567,7 +637,11 @@ const file_internal_livechain_tx_txpb_tx_proto_rawDesc = "" +
 	"\apercent\x18\x01 \x01(\rR\apercent\x12\x19\n" +
 	"\bmin_cnpy\x18\x02 \x01(\x04R\aminCnpy\x12\x1d\n" +
 	"\n" +
-	"min_tokens\x18\x03 \x01(\x04R\tminTokens*?\n" +
+	"min_tokens\x18\x03 \x01(\x04R\tminTokens\"F\n" +
+	"\x0fValidatorUpdate\x12\x1d\n" +
+	"\n" +
+	"public_key\x18\x01 \x01(\fR\tpublicKey\x12\x14\n" +
+	"\x05power\x18\x02 \x01(\x04R\x05power*?\n" +
 	"\x05Asset\x12\x15\n" +
 	"\x11ASSET_UNSPECIFIED\x10\x00\x12\x0e\n" +
 	"\n" +
@@ -587,28 +661,30 @@ func file_internal_livechain_tx_txpb_tx_proto_rawDescGZIP() []byte {
 }
 
 var file_internal_livechain_tx_txpb_tx_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_internal_livechain_tx_txpb_tx_proto_msgTypes = make([]protoimpl.MessageInfo, 6)
+var file_internal_livechain_tx_txpb_tx_proto_msgTypes = make([]protoimpl.MessageInfo, 7)
 var file_internal_livechain_tx_txpb_tx_proto_goTypes = []any{
-	(Asset)(0),         // 0: lucid.chain.v1.Asset
-	(*Envelope)(nil),   // 1: lucid.chain.v1.Envelope
-	(*Body)(nil),       // 2: lucid.chain.v1.Body
-	(*Transfer)(nil),   // 3: lucid.chain.v1.Transfer
-	(*Swap)(nil),       // 4: lucid.chain.v1.Swap
-	(*Deposit)(nil),    // 5: lucid.chain.v1.Deposit
-	(*Withdrawal)(nil), // 6: lucid.chain.v1.Withdrawal
+	(Asset)(0),              // 0: lucid.chain.v1.Asset
+	(*Envelope)(nil),        // 1: lucid.chain.v1.Envelope
+	(*Body)(nil),            // 2: lucid.chain.v1.Body
+	(*Transfer)(nil),        // 3: lucid.chain.v1.Transfer
+	(*Swap)(nil),            // 4: lucid.chain.v1.Swap
+	(*Deposit)(nil),         // 5: lucid.chain.v1.Deposit
+	(*Withdrawal)(nil),      // 6: lucid.chain.v1.Withdrawal
+	(*ValidatorUpdate)(nil), // 7: lucid.chain.v1.ValidatorUpdate
 }
 var file_internal_livechain_tx_txpb_tx_proto_depIdxs = []int32{
 	3, // 0: lucid.chain.v1.Body.transfer:type_name -> lucid.chain.v1.Transfer
 	4, // 1: lucid.chain.v1.Body.swap:type_name -> lucid.chain.v1.Swap
 	5, // 2: lucid.chain.v1.Body.deposit:type_name -> lucid.chain.v1.Deposit
 	6, // 3: lucid.chain.v1.Body.withdrawal:type_name -> lucid.chain.v1.Withdrawal
-	0, // 4: lucid.chain.v1.Transfer.asset:type_name -> lucid.chain.v1.Asset
-	0, // 5: lucid.chain.v1.Swap.sell:type_name -> lucid.chain.v1.Asset
-	6, // [6:6] is the sub-list for method output_type
-	6, // [6:6] is the sub-list for method input_type
-	6, // [6:6] is the sub-list for extension type_name
-	6, // [6:6] is the sub-list for extension extendee
-	0, // [0:6] is the sub-list for field type_name
+	7, // 4: lucid.chain.v1.Body.validator_update:type_name -> lucid.chain.v1.ValidatorUpdate
+	0, // 5: lucid.chain.v1.Transfer.asset:type_name -> lucid.chain.v1.Asset
+	0, // 6: lucid.chain.v1.Swap.sell:type_name -> lucid.chain.v1.Asset
+	7, // [7:7] is the sub-list for method output_type
+	7, // [7:7] is the sub-list for method input_type
+	7, // [7:7] is the sub-list for extension type_name
+	7, // [7:7] is the sub-list for extension extendee
+	0, // [0:7] is the sub-list for field type_name
 }
 
 func init() { file_internal_livechain_tx_txpb_tx_proto_init() }
@@ -621,6 +697,7 @@ func file_internal_livechain_tx_txpb_tx_proto_init() {
 		(*Body_Swap)(nil),
 		(*Body_Deposit)(nil),
 		(*Body_Withdrawal)(nil),
+		(*Body_ValidatorUpdate)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -628,7 +705,7 @@ func file_internal_livechain_tx_txpb_tx_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_internal_livechain_tx_txpb_tx_proto_rawDesc), len(file_internal_livechain_tx_txpb_tx_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   6,
+			NumMessages:   7,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

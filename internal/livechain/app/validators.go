@@ -1,0 +1,94 @@
+package app
+
+import (
+	"bytes"
+	"slices"
+
+	abci "github.com/cometbft/cometbft/abci/types"
+
+	"github.com/lucid-blockchain/lucid/internal/livechain/state/statepb"
+	"github.com/lucid-blockchain/lucid/internal/livechain/tx"
+)
+
+// maxValidators bounds the set: each block carries a signature of every one.
+const maxValidators = 64
+
+// firstValidators is the genesis document's set.
+func firstValidators(all []abci.ValidatorUpdate) *statepb.Validators {
+	set := &statepb.Validators{}
+	for _, v := range all {
+		set.Validators = append(set.Validators, &statepb.Validator{PublicKey: v.PubKey.GetEd25519(), Power: v.Power})
+	}
+	slices.SortFunc(set.Validators, byKey)
+	return set
+}
+
+func byKey(a, b *statepb.Validator) int { return bytes.Compare(a.GetPublicKey(), b.GetPublicKey()) }
+
+// governs reports whether the message is one for which the chain's authority,
+// which need not hold any token, pays no fee.
+func (e execution) governs(chain *statepb.Chain) bool {
+	_, update := e.tx.Message.(tx.ValidatorUpdate)
+	return update && bytes.Equal(chain.GetAuthority(), e.from[:])
+}
+
+func (e execution) updateValidator(m tx.ValidatorUpdate) ([]abci.Event, error) {
+	chain, err := e.on.chain()
+	if err != nil {
+		return nil, err
+	}
+	if !e.governs(chain) {
+		return nil, refuse(CodeAuthority, "validators are changed by the chain's authority alone")
+	}
+	set, err := e.on.validators()
+	if err != nil {
+		return nil, err
+	}
+	setPower(set, &statepb.Validator{PublicKey: m.Key, Power: m.Power})
+	switch size := len(set.GetValidators()); {
+	case size == 0:
+		return nil, refuse(CodeValidators, "the last validator can't be taken out")
+	case size > maxValidators:
+		return nil, refuse(CodeValidators, "a chain has %d validators at most", maxValidators)
+	}
+	e.on.theValidators = set
+	return []abci.Event{Empowered{Account: e.from, Key: m.Key, Power: m.Power}.event()}, nil
+}
+
+// setPower keeps the set in the order of its keys.
+func setPower(set *statepb.Validators, v *statepb.Validator) {
+	at, found := slices.BinarySearchFunc(set.Validators, v, byKey)
+	switch {
+	case found && v.GetPower() == 0:
+		set.Validators = slices.Delete(set.Validators, at, at+1)
+	case found:
+		set.Validators[at] = v
+	case v.GetPower() > 0:
+		set.Validators = slices.Insert(set.Validators, at, v)
+	}
+}
+
+// validatorUpdates tells CometBFT what a block changes in the set, in the order
+// of keys. It counts two blocks later.
+func validatorUpdates(before source, block *overlay) ([]abci.ValidatorUpdate, error) {
+	if block.theValidators == nil {
+		return nil, nil
+	}
+	old, err := before.validators()
+	if err != nil {
+		return nil, err
+	}
+	now := block.theValidators.GetValidators()
+	var updates []abci.ValidatorUpdate
+	for _, v := range now {
+		if at, found := slices.BinarySearchFunc(old.Validators, v, byKey); !found || old.Validators[at].GetPower() != v.GetPower() {
+			updates = append(updates, abci.Ed25519ValidatorUpdate(v.GetPublicKey(), v.GetPower()))
+		}
+	}
+	for _, v := range old.GetValidators() {
+		if _, found := slices.BinarySearchFunc(now, v, byKey); !found {
+			updates = append(updates, abci.Ed25519ValidatorUpdate(v.GetPublicKey(), 0))
+		}
+	}
+	return updates, nil
+}

@@ -1,0 +1,53 @@
+package client
+
+import (
+	"context"
+	"crypto/ed25519"
+
+	"github.com/lucid-blockchain/lucid/internal/livechain"
+	"github.com/lucid-blockchain/lucid/internal/livechain/tx"
+)
+
+// maxMembers is how many validators one answer of CometBFT's holds.
+const maxMembers = 100
+
+// Member is a validator who votes.
+type Member struct {
+	Key   ed25519.PublicKey
+	Power int64
+}
+
+// Members lists the validators of the next block.
+func (c *Client) Members(ctx context.Context) ([]Member, error) {
+	ctx, cancel := context.WithTimeout(ctx, c.timeout)
+	defer cancel()
+	page, size := 1, maxMembers
+	res, err := c.rpc.Validators(ctx, nil, &page, &size)
+	if err != nil {
+		return nil, unreachable(err)
+	}
+	members := make([]Member, len(res.Validators))
+	for i, v := range res.Validators {
+		members[i] = Member{Key: v.PubKey.Bytes(), Power: v.VotingPower}
+	}
+	return members, nil
+}
+
+// SetPower has the chain's authority give a validator a power, 0 to take it out.
+// It counts two blocks after the one that takes the transaction; said again, it
+// changes nothing.
+func (c *Client) SetPower(ctx context.Context, authority ed25519.PrivateKey, chainID string, member Member) error {
+	public, _ := authority.Public().(ed25519.PublicKey)
+	account, err := c.Account(ctx, livechain.AddressOf(public))
+	if err != nil {
+		return err
+	}
+	raw, err := tx.Sign(tx.Body{
+		ChainID: chainID, Nonce: account.Nonce, Message: tx.ValidatorUpdate{Key: member.Key, Power: member.Power},
+	}, authority)
+	if err != nil {
+		return err
+	}
+	_, err = c.Submit(ctx, raw)
+	return err
+}
