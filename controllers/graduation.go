@@ -135,8 +135,25 @@ func (network) Observe(ctx context.Context, rpcURL string) (chain.Observation, e
 	if err != nil {
 		return chain.Observation{}, err
 	}
-	return chain.Observation{
+	members, err := asked.Members(ctx)
+	if err != nil {
+		return chain.Observation{}, err
+	}
+	seen := chain.Observation{
 		Height: status.Height, Time: status.Time, ChainID: status.ChainID, GenesisHash: status.GenesisHash,
 		AppVersion: int64(status.AppVersion), Signing: signing, CatchingUp: status.CatchingUp,
-	}, nil
+	}
+	for _, member := range members {
+		seen.Members = append(seen.Members, chain.Member(member))
+	}
+	return seen, nil
+}
+
+// SetPower implements chain.Network.
+func (network) SetPower(ctx context.Context, rpcURL, chainID string, authority ed25519.PrivateKey, member chain.Member) error {
+	asked, err := livechain.New(rpcURL)
+	if err != nil {
+		return err
+	}
+	return asked.SetPower(ctx, authority, chainID, livechain.Member(member))
 }

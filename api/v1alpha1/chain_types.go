@@ -165,7 +165,8 @@ const (
 type Network struct {
 	// validators is how many nodes make the chain's blocks, each with the same
 	// power at birth. Blocks go on while more than two thirds of them work: four
-	// bear the loss of one. It can't be changed once the network has started.
+	// bear the loss of one. On a chain that runs, a new node joins once it has
+	// fetched all blocks, and one that leaves is stopped once it votes no more.
 	// +optional
 	// +default=1
 	// +kubebuilder:validation:Minimum=1
@@ -448,7 +449,6 @@ type ChainStatus struct {
 // +kubebuilder:validation:XValidation:rule="!has(oldSelf.status) || !has(oldSelf.status.status) || oldSelf.status.status in ['draft', 'pending_launch'] || (self.spec.token == oldSelf.spec.token && self.spec.curve == oldSelf.spec.curve && self.spec.graduation == oldSelf.spec.graduation)",message="spec.token, spec.curve and spec.graduation are immutable once the chain has launched"
 // +kubebuilder:validation:XValidation:rule="!has(oldSelf.status) || !has(oldSelf.status.network) || has(self.spec.network.storage.className) == has(oldSelf.spec.network.storage.className) && (!has(self.spec.network.storage.className) || self.spec.network.storage.className == oldSelf.spec.network.storage.className)",message="spec.network.storage.className is immutable once the network has started"
 // +kubebuilder:validation:XValidation:rule="!has(oldSelf.status) || !has(oldSelf.status.network) || quantity(self.spec.network.storage.size).compareTo(quantity(oldSelf.spec.network.storage.size)) >= 0",message="spec.network.storage.size can only grow once the network has started"
-// +kubebuilder:validation:XValidation:rule="!has(oldSelf.status) || !has(oldSelf.status.network) || self.spec.network.validators == oldSelf.spec.network.validators",message="spec.network.validators can't be changed once the network has started: its genesis names them"
 type Chain struct {
 	metav1.TypeMeta `json:",inline"`
 	// +optional

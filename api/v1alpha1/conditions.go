@@ -100,6 +100,8 @@ const (
 	ReasonHalting           = "Halting"
 	ReasonHalted            = "Halted"
 	ReasonResumed           = "Resumed"
+	ReasonScaling           = "Scaling"
+	ReasonScaled            = "Scaled"
 	ReasonSized             = "Sized"
 	ReasonResizing          = "Resizing"
 	ReasonResizeRefused     = "ResizeRefused"

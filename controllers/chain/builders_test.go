@@ -57,6 +57,7 @@ func TestChildrenGolden(t *testing.T) {
 		"genesis":          genesisMap(c, []byte(`{"chain_id":"aurora-55441002"}`)),
 		"peers":            peersMap(c, validators),
 		"keys":             keysSecret(c, 0, []byte("node"), []byte("validator")),
+		"authority":        authoritySecret(c, bytes.Repeat([]byte{1}, ed25519.SeedSize), 4),
 		"networkpolicy":    networkPolicy(c),
 		"disruptionbudget": disruptionBudget(c, len(validators)),
 		"statefulset":      four.statefulSet(),
@@ -232,7 +233,7 @@ func TestGenesisIsRebuiltIdentically(t *testing.T) {
 		in, pool := closedPool(kind)
 		hashes := map[string]bool{}
 		for range 3 {
-			input, err := genesisInput(t.Context(), fixedAddresses{}, in, pool, []validator{{key: key}, {key: other}})
+			input, err := genesisInput(t.Context(), fixedAddresses{}, in, pool, []validator{{key: key}, {key: other}}, livechain.Address{7})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -251,11 +252,11 @@ func TestGenesisIsRebuiltIdentically(t *testing.T) {
 func TestGenesisInputRefuses(t *testing.T) {
 	in, pool := closedPool(curve.ConstantProduct)
 	failure := errors.New("sealed")
-	if _, err := genesisInput(t.Context(), fixedAddresses{failure: failure}, in, pool, nil); !errors.Is(err, failure) {
+	if _, err := genesisInput(t.Context(), fixedAddresses{failure: failure}, in, pool, nil, livechain.Address{}); !errors.Is(err, failure) {
 		t.Errorf("error %v, want the keystore's", err)
 	}
 	pool.ClosedAt = nil
-	if _, err := genesisInput(t.Context(), fixedAddresses{}, in, pool, nil); err == nil {
+	if _, err := genesisInput(t.Context(), fixedAddresses{}, in, pool, nil, livechain.Address{}); err == nil {
 		t.Error("a genesis of an open pool was built")
 	}
 }

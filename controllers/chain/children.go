@@ -1,6 +1,7 @@
 package chain
 
 import (
+	"strconv"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -25,6 +26,9 @@ const (
 	nodeKey      = "node_key.json"
 	validatorKey = "priv_validator_key.json"
 	peersKey     = "peers"
+
+	authoritySeed = "seed"       // 32 bytes, of an Ed25519 key
+	authorityBorn = "validators" // how many
 
 	homeFolder    = "/var/lib/lucid"
 	genesisFolder = "/etc/lucid/genesis"
@@ -74,6 +78,17 @@ func keysSecret(chain *lucidv1.Chain, ordinal int, node, validator []byte) *core
 		ObjectMeta: childMeta(chain, keysName(chain.Name, ordinal)),
 		Immutable:  ptr.To(true),
 		Data:       map[string][]byte{nodeKey: node, validatorKey: validator},
+	}
+}
+
+// authoritySecret builds the Secret of the key that changes the validators,
+// which nobody may change, with how many there are at birth: a genesis that is
+// lost is built again with as many.
+func authoritySecret(chain *lucidv1.Chain, seed []byte, born int) *corev1.Secret {
+	return &corev1.Secret{
+		ObjectMeta: childMeta(chain, authorityName(chain.Name)),
+		Immutable:  ptr.To(true),
+		Data:       map[string][]byte{authoritySeed: seed, authorityBorn: []byte(strconv.Itoa(born))},
 	}
 }
 

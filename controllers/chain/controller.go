@@ -69,6 +69,15 @@ type Network interface {
 	NodeID(nodeKey []byte) (string, error)
 	// Observe asks the RPC endpoint of a running chain, or of one of its nodes.
 	Observe(ctx context.Context, rpcURL string) (Observation, error)
+	// SetPower has the authority of a running chain give a validator a power, 0 to
+	// take it out. Said again, it changes nothing.
+	SetPower(ctx context.Context, rpcURL, chainID string, authority ed25519.PrivateKey, member Member) error
+}
+
+// Member is a validator who votes.
+type Member struct {
+	Key   ed25519.PublicKey
+	Power int64
 }
 
 // Observation is what a running chain says of itself.
@@ -80,6 +89,7 @@ type Observation struct {
 	AppVersion  int64  // the rules that the application follows
 	Signing     int32  // validators in the last commit
 	CatchingUp  bool   // the node that was asked fetches blocks that others have
+	Members     []Member
 }
 
 // Reconciler reconciles Chains. All fields but Now are required.
@@ -168,8 +178,10 @@ type scope struct {
 
 	genesis     []byte // nil until it is built
 	genesisHash string
-	size        int // validators at birth
+	born        int // validators that the genesis names
+	size        int // nodes that are to run
 	validators  []validator
+	authority   ed25519.PrivateKey
 
 	stories []story // events of this pass
 	settled bool    // the ledger's side of a deletion is done

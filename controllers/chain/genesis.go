@@ -9,11 +9,11 @@ import (
 	"github.com/lucid-blockchain/lucid/controllers/book"
 	"github.com/lucid-blockchain/lucid/internal/chain"
 	"github.com/lucid-blockchain/lucid/internal/curve"
+	"github.com/lucid-blockchain/lucid/internal/livechain"
 	"github.com/lucid-blockchain/lucid/internal/livechain/genesis"
 )
 
-// validatorPower is each validator's at birth: nobody has staked more than
-// another by then.
+// validatorPower is each validator's: nobody has staked more than another.
 const validatorPower = 10
 
 // validator is the public half of a validator's keys.
@@ -34,7 +34,7 @@ func firstValidators(all []validator) []genesis.Validator {
 // genesisInput translates the ledger's last word about a pool into a genesis.
 // All of it is fixed when the pool closes, but for the wallets, which are made
 // once: so it comes out the same each time.
-func genesisInput(ctx context.Context, addresses Addresses, in chain.GenesisInput, pool book.Pool, validators []validator) (genesis.Input, error) {
+func genesisInput(ctx context.Context, addresses Addresses, in chain.GenesisInput, pool book.Pool, validators []validator, authority livechain.Address) (genesis.Input, error) {
 	if pool.ClosedAt == nil {
 		return genesis.Input{}, fmt.Errorf("the pool of chain %s is not closed", in.Chain.ID)
 	}
@@ -55,7 +55,7 @@ func genesisInput(ctx context.Context, addresses Addresses, in chain.GenesisInpu
 		Holders: holders, CNPYRaised: in.Raised, CNPYReserve: in.CNPYReserve, TokenReserve: in.TokenReserve,
 		TotalSupply: in.TotalSupply, InitialSupply: in.Chain.InitialTokenSupply,
 		Treasury: treasury, FeeBasisPoints: uint32(in.Chain.FeeBasisPoints),
-		Validators: firstValidators(validators),
+		Validators: firstValidators(validators), Authority: authority,
 	}
 	if in.Chain.CurveType == curve.Linear {
 		out.Price = pool.Price

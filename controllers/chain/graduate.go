@@ -57,7 +57,7 @@ func (r *Reconciler) run(ctx context.Context, s *scope) error {
 		built.image = r.Image
 	}
 	children := []client.Object{
-		headless(s.object), rpc(s.object), peersMap(s.object, s.validators),
+		headless(s.object), rpc(s.object), peersMap(s.object, s.validators[:s.size]),
 		networkPolicy(s.object), disruptionBudget(s.object, s.size), built.statefulSet(),
 	}
 	for _, child := range children {

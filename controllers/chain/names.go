@@ -58,6 +58,9 @@ func peersName(chain string) string   { return chain + "-peers" }   // ConfigMap
 // keysName is the Secret of one validator's keys.
 func keysName(chain string, ordinal int) string { return chain + "-keys-" + strconv.Itoa(ordinal) }
 
+// authorityName is the Secret of the key that changes the chain's validators.
+func authorityName(chain string) string { return chain + "-authority" }
+
 // podName is the pod of one validator.
 func podName(chain string, ordinal int) string { return chain + "-" + strconv.Itoa(ordinal) }
 

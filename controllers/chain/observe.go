@@ -42,12 +42,12 @@ func (r *Reconciler) tally(ctx context.Context, s *scope) error {
 	if network.Validators == nil {
 		network.Validators = &lucidv1.ValidatorsStatus{}
 	}
-	network.Validators.Wanted, network.Validators.Ready = int32(s.size), set.Status.ReadyReplicas
+	network.Validators.Wanted, network.Validators.Ready = int32(wanted(s.object)), set.Status.ReadyReplicas
 	if !halted(s.object) {
 		s.resumed()
 		return nil
 	}
-	*network.Validators = lucidv1.ValidatorsStatus{Wanted: int32(s.size), Ready: set.Status.ReadyReplicas}
+	*network.Validators = lucidv1.ValidatorsStatus{Wanted: network.Validators.Wanted, Ready: set.Status.ReadyReplicas}
 	if set.Status.Replicas > 0 {
 		return s.refuse(lucidv1.ConditionNetworkReady,
 			reconcile.Waiting(troubleRetry, lucidv1.ReasonHalting, "the live chain's nodes are stopping"))
@@ -111,6 +111,9 @@ func (r *Reconciler) observe(ctx context.Context, s *scope) error {
 			network.Validators.Ready, network.Validators.Wanted))
 	}
 	s.conditions.True(lucidv1.ConditionNetworkReady, lucidv1.ReasonProducingBlocks, "the live chain produces blocks")
+	if err := r.scale(ctx, s, seen); err != nil {
+		return err
+	}
 	return reconcile.Waiting(heightEvery, reasonHeight, "the height is looked at again")
 }
 

@@ -3,11 +3,13 @@ package chain
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	lucidv1 "github.com/lucid-blockchain/lucid/api/v1alpha1"
 	"github.com/lucid-blockchain/lucid/controllers/reconcile"
@@ -16,13 +18,12 @@ import (
 
 // prepare makes the keys and the genesis, each once.
 func (r *Reconciler) prepare(ctx context.Context, s *scope) error {
-	return reconcile.Sequence(r.readGenesis, r.keys, r.ensureGenesis)(ctx, s)
+	return reconcile.Sequence(r.readGenesis, r.readAuthority, r.countNodes, r.keys, r.ensureGenesis)(ctx, s)
 }
 
 // readGenesis reads the document, if it is there. Its validators are the chain's
 // at birth, whatever the spec says since.
 func (r *Reconciler) readGenesis(ctx context.Context, s *scope) error {
-	s.size = int(max(s.object.Spec.Network.Validators, 1))
 	present := &corev1.ConfigMap{}
 	key := types.NamespacedName{Namespace: s.object.Namespace, Name: genesisName(s.object.Name)}
 	err := r.Client.Get(ctx, key, present)
@@ -39,14 +40,38 @@ func (r *Reconciler) readGenesis(ctx context.Context, s *scope) error {
 	if err != nil {
 		return err
 	}
-	s.genesisHash, s.size = hash, len(document.Validators)
+	s.genesisHash, s.born = hash, len(document.Validators)
+	return nil
+}
+
+// wanted is how many validators the spec asks for.
+func wanted(chain *lucidv1.Chain) int { return int(max(chain.Spec.Network.Validators, 1)) }
+
+// countNodes says how many nodes are to run: those that the spec asks for, and
+// those that run already, which may vote until the chain has let them go.
+func (r *Reconciler) countNodes(ctx context.Context, s *scope) error {
+	peers := &corev1.ConfigMap{}
+	key := types.NamespacedName{Namespace: s.object.Namespace, Name: peersName(s.object.Name)}
+	err := r.Client.Get(ctx, key, peers)
+	if client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("reading the list of peers: %w", err)
+	}
+	running := len(strings.Fields(peers.Data[peersKey]))
+	if running == 0 {
+		running = s.born
+	}
+	s.size = max(wanted(s.object), running)
 	return nil
 }
 
 // keys reads the validators' public keys, with the secret ones made first for
-// those who have none.
+// those who have none. A genesis that is missing needs those of birth as well.
 func (r *Reconciler) keys(ctx context.Context, s *scope) error {
-	s.validators = make([]validator, s.size)
+	count := s.size
+	if s.genesis == nil {
+		count = max(count, s.born)
+	}
+	s.validators = make([]validator, count)
 	for i := range s.validators {
 		var err error
 		if s.validators[i], err = r.ensureKeys(ctx, s, i); err != nil {
@@ -83,8 +108,11 @@ func (r *Reconciler) ensureKeys(ctx context.Context, s *scope, ordinal int) (val
 	return validator{nodeID: id, key: public}, nil
 }
 
+// exists reports whether there is a genesis, be it lost.
+func (s *scope) exists() bool { return s.row.IsGraduated || s.genesis != nil }
+
 func (r *Reconciler) createKeys(ctx context.Context, s *scope, ordinal int) (*corev1.Secret, error) {
-	if s.row.IsGraduated || s.genesis != nil {
+	if ordinal < s.born && s.exists() {
 		return nil, reconcile.Stalled(lucidv1.ReasonInvalid,
 			"Secret %q with keys that the genesis names is gone; restore it, for no other validator may sign in its place", keysName(s.object.Name, ordinal))
 	}
@@ -131,7 +159,7 @@ func (r *Reconciler) createGenesis(ctx context.Context, s *scope) error {
 	if err != nil {
 		return err
 	}
-	input, err := genesisInput(ctx, addresses, in, *s.pool, s.validators)
+	input, err := genesisInput(ctx, addresses, in, *s.pool, s.validators[:s.born], addressOf(s.authority))
 	if err != nil {
 		return err
 	}

@@ -1,12 +1,14 @@
 package chain_test
 
 import (
+	"bytes"
 	"context"
 	"crypto/ed25519"
 	"crypto/sha256"
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -212,13 +214,18 @@ type fakeNetwork struct {
 	stopped bool            // the last block is old
 	behind  map[string]bool // nodes that catch up, by their endpoint
 	keys    int
+	made    [][]byte                 // validators' keys, in the order of their making
+	members []chaincontroller.Member // who vote
+	refuses bool                     // changes of the validators
 }
 
 func (n *fakeNetwork) GenerateKeys() (node, validator []byte, err error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.keys++
-	return fmt.Appendf(nil, "node-%d", n.keys), []byte(strings.Repeat(string(rune('a'+n.keys)), ed25519.PublicKeySize)), nil
+	key := bytes.Repeat([]byte{byte('a' + n.keys)}, ed25519.PublicKeySize)
+	n.made = append(n.made, key)
+	return fmt.Appendf(nil, "node-%d", n.keys), key, nil
 }
 
 func (n *fakeNetwork) NodeID(file []byte) (string, error) {
@@ -242,11 +249,32 @@ func (n *fakeNetwork) Observe(_ context.Context, url string) (chaincontroller.Ob
 		return chaincontroller.Observation{}, errors.New("connection refused")
 	}
 	seen := n.seen
+	seen.Members = slices.Clone(n.members)
 	seen.CatchingUp, seen.Time = n.behind[url], time.Now()
 	if n.stopped {
 		seen.Time = time.Now().Add(-time.Hour)
 	}
 	return seen, nil
+}
+
+func (n *fakeNetwork) SetPower(_ context.Context, _, _ string, _ ed25519.PrivateKey, member chaincontroller.Member) error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.refuses {
+		return errors.New("not now")
+	}
+	n.members = slices.DeleteFunc(n.members, func(m chaincontroller.Member) bool { return m.Key.Equal(member.Key) })
+	if member.Power > 0 {
+		n.members = append(n.members, member)
+	}
+	return nil
+}
+
+// voting counts who vote.
+func (n *fakeNetwork) voting() int {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return len(n.members)
 }
 
 // set changes what the chain says of itself.
@@ -259,6 +287,10 @@ func (n *fakeNetwork) set(change func(*fakeNetwork)) {
 func (n *fakeNetwork) boot(height int64, genesisHash string) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	n.members = nil
+	for _, key := range n.made {
+		n.members = append(n.members, chaincontroller.Member{Key: key, Power: 10})
+	}
 	n.running, n.seen = true, chaincontroller.Observation{Height: height, GenesisHash: genesisHash, AppVersion: 1, Signing: 1}
 }
 

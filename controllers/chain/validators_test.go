@@ -40,6 +40,10 @@ func (o *operator) lives(t *testing.T, name string, change func(*lucidv1.ChainSp
 	c := o.starts(t, name, change)
 	o.network.boot(3, c.Status.Network.GenesisHash)
 	o.waitCondition(t, c, lucidv1.ConditionReady, metav1.ConditionTrue, lucidv1.ReasonGraduated)
+	// Events follow the status that remembers them.
+	for !slices.Contains(o.told(), lucidv1.ReasonGraduated) {
+		time.Sleep(10 * time.Millisecond)
+	}
 	return c
 }
 
@@ -167,7 +171,6 @@ func TestHaltAndResume(t *testing.T) {
 	o := start(t)
 	c := o.lives(t, "halted", fourValidators)
 	o.pods(t, c, 4, 4)
-	o.told()
 	o.edit(t, c, func(spec *lucidv1.ChainSpec) { spec.Network.State = lucidv1.NetworkHalted })
 	o.waitCondition(t, c, lucidv1.ConditionNetworkReady, metav1.ConditionFalse, lucidv1.ReasonHalting)
 	set := &appsv1.StatefulSet{ObjectMeta: o.meta("halted")}

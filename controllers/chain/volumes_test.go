@@ -52,7 +52,6 @@ func TestVolumesGrow(t *testing.T) {
 	c := o.lives(t, "grows", func(spec *lucidv1.ChainSpec) { spec.Network.Validators = 2 })
 	o.waitCondition(t, c, lucidv1.ConditionVolumesReady, metav1.ConditionTrue, lucidv1.ReasonSized)
 	claim := o.volume(t, c, "1Gi", true)
-	o.told()
 	o.edit(t, c, func(spec *lucidv1.ChainSpec) { spec.Network.Storage.Size = resource.MustParse("2Gi") })
 	got := o.waitCondition(t, c, lucidv1.ConditionVolumesReady, metav1.ConditionFalse, lucidv1.ReasonResizing)
 	if got.Message != "1 of 2 volumes are growing to 2Gi" {

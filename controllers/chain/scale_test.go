@@ -1,0 +1,112 @@
+package chain_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	lucidv1 "github.com/lucid-blockchain/lucid/api/v1alpha1"
+	"github.com/lucid-blockchain/lucid/internal/money"
+)
+
+func validators(n int32) func(*lucidv1.ChainSpec) {
+	return func(spec *lucidv1.ChainSpec) { spec.Network.Validators = n }
+}
+
+// A validator votes once it has caught up, is stopped once it votes no more, and
+// the genesis stays that of birth.
+func TestScaleUpAndDown(t *testing.T) {
+	o := start(t)
+	c := o.lives(t, "scales", validators(2))
+	late := "http://scales-2.scales-node." + o.Namespace + ".svc:26657"
+	o.network.set(func(n *fakeNetwork) { n.behind = map[string]bool{late: true} })
+	o.edit(t, c, validators(3))
+	got := o.waitCondition(t, c, lucidv1.ConditionReady, metav1.ConditionFalse, lucidv1.ReasonScaling)
+	if !strings.Contains(got.Message, "validator 2 fetches") || o.network.voting() != 2 {
+		t.Errorf("%d vote and %q, want two until the third has all blocks", o.network.voting(), got.Message)
+	}
+	set := &appsv1.StatefulSet{ObjectMeta: o.meta("scales")}
+	o.wait(t, set, "a third node", func() error { return wantReplicas(set, 3) })
+	o.network.set(func(n *fakeNetwork) { n.behind = nil })
+	o.waitCondition(t, c, lucidv1.ConditionReady, metav1.ConditionTrue, lucidv1.ReasonGraduated)
+	if o.network.voting() != 3 {
+		t.Errorf("%d vote, want 3", o.network.voting())
+	}
+
+	o.network.set(func(n *fakeNetwork) { n.refuses = true })
+	o.edit(t, c, validators(1))
+	o.waitCondition(t, c, lucidv1.ConditionReady, metav1.ConditionFalse, lucidv1.ReasonScaling)
+	o.wait(t, set, "all nodes stay while they vote", func() error { return wantReplicas(set, 3) })
+	o.network.set(func(n *fakeNetwork) { n.refuses = false })
+	o.pods(t, c, 3, 3)
+	o.wait(t, set, "one node is left", func() error {
+		if err := wantReplicas(set, 1); err != nil {
+			return err
+		}
+		if o.network.voting() != 1 {
+			t.Errorf("nodes were stopped while %d voted", o.network.voting())
+		}
+		return nil
+	})
+	o.waitCondition(t, c, lucidv1.ConditionReady, metav1.ConditionTrue, lucidv1.ReasonGraduated)
+	if len(c.Status.Network.NodeEndpoints) != 1 || c.Status.Network.Validators.Wanted != 1 {
+		t.Errorf("status %+v, want one node", c.Status.Network)
+	}
+	peers := &corev1.ConfigMap{ObjectMeta: o.meta("scales-peers")}
+	o.wait(t, peers, "one peer is left", func() error {
+		if n := len(strings.Fields(peers.Data["peers"])); n != 1 {
+			return fmt.Errorf("%d peers", n)
+		}
+		return nil
+	})
+	if got := o.told(); !slices.Equal(got, []string{"Scaled", "Scaled"}) {
+		t.Errorf("events %v, want each change told once", got)
+	}
+	o.wantGenesis(t, c, 2)
+	o.rebuild(t, c)
+
+	o.edit(t, c, validators(2))
+	o.waitCondition(t, c, lucidv1.ConditionReady, metav1.ConditionTrue, lucidv1.ReasonGraduated)
+	o.wait(t, set, "who left comes back", func() error { return wantReplicas(set, 2) })
+	if o.network.keys != 3 {
+		t.Errorf("keys were made %d times, want one for each validator there ever was", o.network.keys)
+	}
+}
+
+// The number of validators at birth is settled with the keys: what the spec says
+// later, even before the first block, scales.
+func TestAuthorityCannotBeMadeAgain(t *testing.T) {
+	o := start(t)
+	c := o.starts(t, "ruled", validators(2))
+	secret := &corev1.Secret{ObjectMeta: o.meta("ruled-authority")}
+	o.wait(t, secret, "an authority", func() error { return nil })
+	if len(secret.Data["seed"]) != 32 || string(secret.Data["validators"]) != "2" || !*secret.Immutable {
+		t.Errorf("authority of %d bytes for %q validators", len(secret.Data["seed"]), secret.Data["validators"])
+	}
+	if err := o.Client.Delete(t.Context(), secret); err != nil {
+		t.Fatal(err)
+	}
+	got := o.waitCondition(t, c, lucidv1.ConditionGraduated, metav1.ConditionFalse, lucidv1.ReasonInvalid)
+	if !strings.Contains(got.Message, "ruled-authority") {
+		t.Errorf("message %q does not name the Secret", got.Message)
+	}
+}
+
+func TestSpoiledAuthorityIsRefused(t *testing.T) {
+	o := start(t)
+	c := o.declare(t, "spoiled", immediate)
+	o.waitCondition(t, c, lucidv1.ConditionLaunched, metav1.ConditionTrue, lucidv1.ReasonLaunched)
+	own := &corev1.Secret{ObjectMeta: o.meta("spoiled-authority"), Data: map[string][]byte{"seed": []byte("short"), "validators": []byte("1")}}
+	own.OwnerReferences = []metav1.OwnerReference{*metav1.NewControllerRef(c, lucidv1.GroupVersion.WithKind("Chain"))}
+	o.create(t, own)
+	o.buy(t, c, 50_000*money.Unit)
+	got := o.waitCondition(t, c, lucidv1.ConditionGraduated, metav1.ConditionFalse, lucidv1.ReasonInvalid)
+	if strings.Contains(got.Message, "short") || !strings.Contains(got.Message, "32 bytes") {
+		t.Errorf("message %q, want what is wrong and not the key", got.Message)
+	}
+}
