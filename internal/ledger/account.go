@@ -30,6 +30,7 @@ const (
 	PoolFeeCreator  OwnerType = "pool_fee_creator"  // the creator's share of a pool's fees; owner: the pool
 	Treasury        OwnerType = "treasury"          // tokens that the curve does not sell; owner: the chain
 	Protocol        OwnerType = "protocol"          // the platform's creation fee; owner: the chain
+	Escrow          OwnerType = "escrow"            // CNPY that the bridge holds for sale; owner: the order
 	// Mint is where value comes from: its balance is minus what was issued.
 	// For tokens the owner is the chain, for faucet CNPY the user who got it.
 	Mint OwnerType = "mint"

@@ -123,4 +123,63 @@ var checks = []check{
 			OR (p.trading = 'closed') <> (p.cnpy_reserve >= c.graduation_threshold)
 			OR (g.chain_id IS NOT NULL AND (g.cnpy_reserve <> p.cnpy_reserve OR g.token_reserve <> p.token_reserve))
 		ORDER BY 1`},
+
+	// An offer's CNPY is in escrow until it is paid or taken back.
+	{"bridge-escrow", `
+		SELECT o.id::text, 'the order of ' || o.cnpy_amount::text || ' is ' || o.status || ', its escrow holds ' || coalesce(a.balance, 0)::text
+		FROM bridge_orders o
+		LEFT JOIN accounts a ON a.owner_type = 'escrow' AND a.owner_id = o.id AND a.asset = '` + cnpyText + `'
+		WHERE coalesce(a.balance, 0) <> CASE WHEN o.status IN ('open', 'locked') THEN o.cnpy_amount ELSE 0 END ORDER BY 1`},
+
+	{"escrow-order", `
+		SELECT a.id::text, 'an escrow of ' || a.balance::text || ' has no order'
+		FROM accounts a
+		WHERE a.owner_type = 'escrow' AND NOT EXISTS (SELECT 1 FROM bridge_orders o WHERE o.id = a.owner_id)
+		ORDER BY 1`},
+
+	{"bridge-locks", `
+		SELECT o.id::text, 'the order is ' || o.status || ', it has '
+			|| coalesce(sum(CASE l.status WHEN 'pending' THEN 1 ELSE 0 END), 0)::text || ' pending and '
+			|| coalesce(sum(CASE l.status WHEN 'closed' THEN 1 ELSE 0 END), 0)::text || ' paid locks'
+		FROM bridge_orders o LEFT JOIN bridge_locks l ON l.order_id = o.id
+		GROUP BY o.id, o.status
+		HAVING coalesce(sum(CASE l.status WHEN 'pending' THEN 1 ELSE 0 END), 0) <> CASE o.status WHEN 'locked' THEN 1 ELSE 0 END
+			OR coalesce(sum(CASE l.status WHEN 'closed' THEN 1 ELSE 0 END), 0) <> CASE o.status WHEN 'closed' THEN 1 ELSE 0 END
+		ORDER BY 1`},
+
+	// What a paid lock gave: to its buyer, once, for one payment of its amount.
+	{"bridge-fill", `
+		SELECT l.id::text, 'the lock of ' || l.cnpy_amount::text || ' is ' || l.status || ', its buyer''s CNPY account has '
+			|| count(e.seq)::text || ' entries of it, they sum to ' || coalesce(sum(e.amount), 0)::text
+		FROM bridge_locks l
+		LEFT JOIN accounts a ON a.owner_type = 'user' AND a.owner_id = l.buyer_id AND a.asset = '` + cnpyText + `'
+		LEFT JOIN ledger_entries e ON e.account_id = a.id AND e.journal_id = l.id
+		GROUP BY l.id, l.status, l.cnpy_amount
+		HAVING count(e.seq) <> CASE l.status WHEN 'closed' THEN 1 ELSE 0 END
+			OR coalesce(sum(e.amount), 0) <> CASE l.status WHEN 'closed' THEN l.cnpy_amount ELSE 0 END
+		ORDER BY 1`},
+
+	{"bridge-payment", `
+		SELECT l.id::text, 'the lock of ' || l.pay_amount::text || ' is ' || l.status || ', the payments that closed it are '
+			|| count(p.tx_hash)::text || ' and sum to ' || coalesce(sum(p.amount), 0)::text
+		FROM bridge_locks l LEFT JOIN bridge_payments p ON p.lock_id = l.id AND p.outcome = 'closed'
+		GROUP BY l.id, l.status, l.pay_amount
+		HAVING count(p.tx_hash) <> CASE l.status WHEN 'closed' THEN 1 ELSE 0 END
+			OR coalesce(sum(p.amount), 0) <> CASE l.status WHEN 'closed' THEN l.pay_amount ELSE 0 END
+		ORDER BY 1`},
+
+	{"entry-fill", `
+		SELECT e.journal_id::text, 'account ' || e.account_id::text || ' has an entry of a bridge lock that there is not'
+		FROM ledger_entries e
+		WHERE e.kind = 'bridge' AND NOT EXISTS (SELECT 1 FROM bridge_locks l WHERE l.id = e.journal_id)
+		ORDER BY e.journal_id, e.account_id`},
+
+	{"bridge-swap", `
+		SELECT s.id::text, 'the swap is ' || s.status || ' over ' || s.cnpy_amount::text || ' for ' || s.pay_amount::text
+			|| ', its locks sum to ' || coalesce(sum(l.cnpy_amount), 0)::text || ' for ' || coalesce(sum(l.pay_amount), 0)::text
+		FROM bridge_swaps s LEFT JOIN bridge_locks l ON l.swap_id = s.id
+		GROUP BY s.id, s.status, s.cnpy_amount, s.pay_amount
+		HAVING s.cnpy_amount <> coalesce(sum(l.cnpy_amount), 0) OR s.pay_amount <> coalesce(sum(l.pay_amount), 0)
+			OR (s.status = 'pending') <> (coalesce(sum(CASE l.status WHEN 'pending' THEN 1 ELSE 0 END), 0) > 0)
+		ORDER BY 1`},
 }

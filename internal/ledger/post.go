@@ -16,13 +16,15 @@ import (
 	"github.com/lucid-blockchain/lucid/internal/store/db"
 )
 
-// The kinds of journal that this package and the chain's life cycle write; a
-// trade's journal has the kind "trade".
+// The kinds of journal. A trade's has the trade's id, the payment of a bridge
+// order that of the lock that it closed.
 const (
 	KindFaucet      = "faucet"
 	KindCreationFee = "creation_fee"
 	KindMint        = "mint"
 	KindTrade       = "trade"
+	KindEscrow      = "escrow" // into the escrow of a bridge order, or back to its seller
+	KindBridge      = "bridge" // out of the escrow to the buyer who paid
 )
 
 // Leg is one account's part in a journal: positive is received, negative given.

@@ -53,7 +53,36 @@ func newSound(t *testing.T, s *store.Store) sound {
 	b.trade(t, s, 3, b.bob, "buy", 126, 180, 1, 305, 270)
 	exec(t, s, `INSERT INTO graduations (chain_id, pool_id, closing_trade_id, cnpy_reserve, token_reserve, created_at)
 		VALUES ($1, $2, $3, 305, 270, now())`, b.chain, b.pool, b.trades[2])
+	b.sell(t, s)
 	return b
+}
+
+// sell has alice offer CNPY on the bridge twice: bob has paid for one order and
+// holds the other one.
+func (b *sound) sell(t *testing.T, s *store.Store) {
+	t.Helper()
+	swap := id(t)
+	exec(t, s, `INSERT INTO users (id) VALUES ($1), ($2)`, b.alice, b.bob)
+	exec(t, s, `INSERT INTO bridge_swaps (id, buyer_id, network, symbol, cnpy_amount, pay_amount, status, deadline, request_hash, created_at, updated_at)
+		VALUES ($1, $2, 'ethereum', 'USDT', 90, 9, 'pending', now(), '', now(), now())`, swap, b.bob)
+	for i, status := range []string{"closed", "locked"} {
+		order, lock := id(t), id(t)
+		cnpy := money.Amount(40 + 10*i)
+		held := ledger.Account{Type: ledger.Escrow, Owner: order, Asset: ledger.CNPY}
+		exec(t, s, `INSERT INTO bridge_orders (id, seller_id, network, symbol, cnpy_amount, ask_amount, price, address, status, request_hash, created_at, updated_at)
+			VALUES ($1, $2, 'ethereum', 'USDT', $3, 4, 1, '0xa', $4, '', now(), now())`, order, b.alice, int64(cnpy), status)
+		exec(t, s, `INSERT INTO bridge_locks (id, swap_id, order_id, buyer_id, network, symbol, address, cnpy_amount, pay_amount, status, deadline, created_at)
+			VALUES ($1, $2, $3, $4, 'ethereum', 'USDT', '0xa', $5, $6, $7, now(), now())`,
+			lock, swap, order, b.bob, int64(cnpy), 4+i, map[string]string{"closed": "closed", "locked": "pending"}[status])
+		b.post(t, s, ledger.Journal{ID: id(t), Kind: ledger.KindEscrow, Legs: []ledger.Leg{
+			{Account: cnpyOf(b.alice), Amount: -cnpy}, {Account: held, Amount: cnpy}}})
+		if status == "closed" {
+			exec(t, s, `INSERT INTO bridge_payments (network, tx_hash, log_index, symbol, from_address, to_address, amount, block, paid_at, outcome, lock_id, recorded_at)
+				VALUES ('ethereum', '0x1', 0, 'USDT', '0xb', '0xa', 4, 1, now(), 'closed', $1, now())`, lock)
+			b.post(t, s, ledger.Journal{ID: lock, Kind: ledger.KindBridge, Legs: []ledger.Leg{
+				{Account: held, Amount: -cnpy}, {Account: cnpyOf(b.bob), Amount: cnpy}}})
+		}
+	}
 }
 
 func (b *sound) post(t *testing.T, s *store.Store, j ledger.Journal) {
@@ -98,7 +127,7 @@ func TestVerifySoundBook(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		newSound(t, s)
 		report := mustBeClean(t, s)
-		if report.Pools != 1 || report.Trades != 3 || report.Entries != 22 || report.Checks == 0 || !report.Clean() {
+		if report.Pools != 1 || report.Trades != 3 || report.Entries != 28 || report.Checks == 0 || !report.Clean() {
 			t.Errorf("the report counts what it looked at: %+v", report)
 		}
 	})
@@ -140,6 +169,19 @@ func TestVerifySeesTampering(t *testing.T) {
 			WHERE journal_id = (SELECT id FROM trades WHERE seq = 1)`, "entry-trade"},
 		{"a closed pool opened again", `UPDATE pools SET trading = 'enabled'`, "pool-graduation"},
 		{"a graduation erased", `DELETE FROM graduations`, "pool-graduation"},
+		{"an order that asks for more than its escrow", `UPDATE bridge_orders SET cnpy_amount = cnpy_amount + 1 WHERE status = 'locked'`, "bridge-escrow"},
+		{"an order taken back without its escrow", `UPDATE bridge_orders SET status = 'cancelled' WHERE status = 'locked'`, "bridge-escrow"},
+		{"a paid order on offer again", `UPDATE bridge_orders SET status = 'open' WHERE status = 'closed'`, "bridge-escrow"},
+		{"an escrow that no order has", `UPDATE accounts SET owner_id = gen_random_uuid() WHERE owner_type = 'escrow' AND balance > 0`, "escrow-order"},
+		{"an order without the lock that holds it", `UPDATE bridge_locks SET status = 'expired' WHERE status = 'pending'`, "bridge-locks"},
+		{"a lock paid that gave nothing", `UPDATE bridge_locks SET status = 'closed' WHERE status = 'pending'`, "bridge-fill"},
+		{"a lock that gave more than booked", `UPDATE bridge_locks SET cnpy_amount = cnpy_amount - 1 WHERE status = 'closed'`, "bridge-fill"},
+		{"a lock paid to somebody else", `UPDATE bridge_locks SET buyer_id = gen_random_uuid() WHERE status = 'closed'`, "bridge-fill"},
+		{"a lock closed by no payment", `DELETE FROM bridge_payments`, "bridge-payment"},
+		{"a lock closed by too small a payment", `UPDATE bridge_payments SET amount = amount - 1`, "bridge-payment"},
+		{"a fill of a lock that never was", `UPDATE ledger_entries SET journal_id = '99999999-9999-7999-8999-999999999999' WHERE kind = 'bridge'`, "entry-fill"},
+		{"a swap over with a lock pending", `UPDATE bridge_swaps SET status = 'completed'`, "bridge-swap"},
+		{"a swap of another sum", `UPDATE bridge_swaps SET pay_amount = pay_amount + 1`, "bridge-swap"},
 		{"a graduation with other numbers", `UPDATE graduations SET cnpy_reserve = cnpy_reserve - 1`, "pool-graduation"},
 	}
 	for _, c := range cases {

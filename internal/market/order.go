@@ -4,13 +4,12 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/google/uuid"
 
 	"github.com/lucid-blockchain/lucid/internal/fault"
 	"github.com/lucid-blockchain/lucid/internal/money"
+	"github.com/lucid-blockchain/lucid/internal/text"
 )
 
 // Side is the user's side of a trade.
@@ -21,9 +20,6 @@ const (
 	Buy  Side = "buy"  // CNPY in, tokens out
 	Sell Side = "sell" // tokens in, CNPY out
 )
-
-// longestKey bounds an Idempotency-Key, in bytes.
-const longestKey = 255
 
 // Order is what a user asks for. Exactly one of CNPY and Tokens is set: the
 // side that the user fixes. The other side is bounded by MinOut where the user
@@ -55,8 +51,8 @@ func (o Order) Validate() error {
 	}
 	fields = append(fields, limitField("min_out", o.MinOut)...)
 	fields = append(fields, limitField("max_in", o.MaxIn)...)
-	if !validKey(o.IdempotencyKey) {
-		fields = append(fields, field("Idempotency-Key", "must be at most 255 bytes of printable text", "format", nil))
+	if !text.IdempotencyKey(o.IdempotencyKey) {
+		fields = append(fields, field("Idempotency-Key", text.IdempotencyKeyRule, "format", nil))
 	}
 	if len(fields) > 0 {
 		return fault.InvalidFields(fields...)
@@ -92,20 +88,6 @@ func limitField(name string, limit *money.Amount) []fault.Field {
 
 func field(name, reason, rule string, value any) fault.Field {
 	return fault.Field{Name: name, Reason: reason, Value: value, Rule: rule}
-}
-
-// validKey keeps out what the database's text can't hold and what nobody can
-// read in a log.
-func validKey(key string) bool {
-	if len(key) > longestKey || !utf8.ValidString(key) {
-		return false
-	}
-	for _, r := range key {
-		if !unicode.IsPrint(r) {
-			return false
-		}
-	}
-	return true
 }
 
 // hash tells one request from another under the same key. pool is the pool's

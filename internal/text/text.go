@@ -33,3 +33,21 @@ func Alphanumeric(s string) bool {
 	}
 	return true
 }
+
+// IdempotencyKeyRule finishes the sentence "Idempotency-Key …".
+const IdempotencyKeyRule = "must be at most 255 bytes of printable text"
+
+// IdempotencyKey reports whether a key is one that the database's text can hold
+// and that somebody can read in a log. An empty one stands for none.
+func IdempotencyKey(key string) bool {
+	const longest = 255
+	if len(key) > longest || !utf8.ValidString(key) {
+		return false
+	}
+	for _, r := range key {
+		if !unicode.IsPrint(r) {
+			return false
+		}
+	}
+	return true
+}

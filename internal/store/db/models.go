@@ -21,6 +21,77 @@ type Account struct {
 	CreatedAt time.Time
 }
 
+type BridgeCursor struct {
+	Network     string
+	Symbol      string
+	Block       int64
+	BlockAt     time.Time
+	Holder      *uuid.UUID
+	LeasedUntil time.Time
+}
+
+type BridgeLock struct {
+	ID         uuid.UUID
+	SwapID     uuid.UUID
+	OrderID    uuid.UUID
+	BuyerID    uuid.UUID
+	Network    string
+	Symbol     string
+	Address    string
+	CnpyAmount int64
+	PayAmount  int64
+	Status     string
+	Deadline   time.Time
+	CreatedAt  time.Time
+	EndedAt    *time.Time
+}
+
+type BridgeOrder struct {
+	ID             uuid.UUID
+	SellerID       uuid.UUID
+	Network        string
+	Symbol         string
+	CnpyAmount     int64
+	AskAmount      int64
+	Price          int64
+	Address        string
+	Status         string
+	IdempotencyKey *string
+	RequestHash    []byte
+	CreatedAt      time.Time
+	UpdatedAt      time.Time
+}
+
+type BridgePayment struct {
+	Network     string
+	TxHash      string
+	LogIndex    int64
+	Symbol      string
+	FromAddress string
+	ToAddress   string
+	Amount      int64
+	Block       int64
+	PaidAt      time.Time
+	Outcome     string
+	LockID      *uuid.UUID
+	RecordedAt  time.Time
+}
+
+type BridgeSwap struct {
+	ID             uuid.UUID
+	BuyerID        uuid.UUID
+	Network        string
+	Symbol         string
+	CnpyAmount     int64
+	PayAmount      int64
+	Status         string
+	Deadline       time.Time
+	IdempotencyKey *string
+	RequestHash    []byte
+	CreatedAt      time.Time
+	UpdatedAt      time.Time
+}
+
 type Chain struct {
 	ID                         uuid.UUID
 	ChainName                  string
