@@ -18,6 +18,8 @@ import (
 	"github.com/lucid-blockchain/lucid/apiserver/launchpad"
 	"github.com/lucid-blockchain/lucid/apiserver/live"
 	"github.com/lucid-blockchain/lucid/apiserver/source"
+	"github.com/lucid-blockchain/lucid/internal/bridge"
+	"github.com/lucid-blockchain/lucid/internal/bridge/witness"
 	"github.com/lucid-blockchain/lucid/internal/chain"
 	"github.com/lucid-blockchain/lucid/internal/feed"
 	"github.com/lucid-blockchain/lucid/internal/graduated"
@@ -115,6 +117,11 @@ func (s settings) config(ledger *store.Store, log logr.Logger) (Config, error) {
 	domain.People, domain.Sessions, domain.Mail = people, people.Sessions, smtp
 	domain.Feed = feed.New(feed.Tail{Market: trading, Chains: &chain.Service{Store: ledger}}, log.WithName("feed"))
 	indexer := &graduated.Indexer{Store: ledger, Log: log.WithName("indexer")}
+	counters := &counterChains{live: holder, endpoint: witness.FromEnvironment, log: log.WithName("bridge")}
+	orders := bridge.New(ledger, bridge.Options{
+		Witnesses: counters.all, Settings: counters.settings, Registerer: registry, Logger: counters.log,
+	})
+	domain.Bridge = orders
 	config := Config{
 		Endpoints: []Endpoint{
 			{Surface: gateway.New(ledger), Address: s.gatewayAddress},
@@ -126,7 +133,7 @@ func (s settings) config(ledger *store.Store, log logr.Logger) (Config, error) {
 		Users:           identity.NewUsers(ledger),
 		Sessions:        people.Sessions,
 		Database:        ledger,
-		Workers:         []Worker{trading.Run, people.Run, indexer.Run, domain.Feed.Run},
+		Workers:         []Worker{trading.Run, people.Run, indexer.Run, orders.Run, domain.Feed.Run},
 		Registry:        registry,
 		Log:             log,
 		DrainDelay:      s.drainDelay,

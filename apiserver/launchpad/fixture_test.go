@@ -12,6 +12,8 @@ import (
 
 	"github.com/lucid-blockchain/lucid/apiserver/launchpad"
 	"github.com/lucid-blockchain/lucid/apiserver/surfacetest"
+	"github.com/lucid-blockchain/lucid/internal/bridge"
+	"github.com/lucid-blockchain/lucid/internal/bridge/bridgetest"
 	"github.com/lucid-blockchain/lucid/internal/chain"
 	"github.com/lucid-blockchain/lucid/internal/feed"
 	"github.com/lucid-blockchain/lucid/internal/identity"
@@ -28,6 +30,9 @@ type platform struct {
 	t     *testing.T
 	store *store.Store
 	post  *postman
+	// bridge is the surface's order book, counter the chain that it looks at.
+	bridge  *bridge.Service
+	counter *bridgetest.Chain
 
 	stopFeed func()
 }
@@ -77,9 +82,11 @@ func newPlatform(t *testing.T) *platform {
 	domain, users, post := launchpad.Over(s, m, testKeys(t, s)), people(t, s), &postman{}
 	domain.People, domain.Sessions, domain.Mail = users, users.Sessions, post.under
 	domain.Feed = happenings
+	book, counter := bridged(t, s)
+	domain.Bridge = book
 	client := surfacetest.Serve(t, launchpad.New(domain), identity.NewUsers(s))
 	client.Recognise(users.Sessions)
-	return &platform{Client: client, t: t, store: s, post: post, stopFeed: stopFeed}
+	return &platform{Client: client, t: t, store: s, post: post, bridge: book, counter: counter, stopFeed: stopFeed}
 }
 
 // background runs a worker until the test ends, or until stop.

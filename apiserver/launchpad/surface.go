@@ -71,12 +71,13 @@ type Domain struct {
 	Sessions  Sessions
 	Mail      func(mail.Settings) mail.Sender
 	Graduated Graduated
+	Bridge    Bridge
 	Feed      *feed.Feed
 }
 
 // Over is the domain on a store, with the market that trades on it and what keys
-// are sealed with. People, Sessions and Mail need more secrets, and the Feed has to
-// be run: they are for the caller to add.
+// are sealed with. People, Sessions and Mail need more secrets, and the Bridge
+// and the Feed have to be run: they are for the caller to add.
 func Over(s *store.Store, m *market.Market, keys Keys) Domain {
 	wallets := wallet.New(s, keys.Passwords)
 	return Domain{
@@ -132,6 +133,7 @@ func (s *Surface) Register(r fiber.Router) {
 	s.registerGraduated(api)
 	s.registerMarketData(api)
 	api.Get("/ws", httpx.Operation("Failed to open the live feed", s.liveFeed))
+	s.registerBridge(api)
 	api.Post("/faucet", httpx.Operation("Failed to fund the account", s.faucet))
 	api.Get("/accounts/me", httpx.Operation("Failed to retrieve account", s.account))
 	api.Get("/accounts/me/entries", httpx.Operation("Failed to retrieve account entries", s.entries))
