@@ -114,7 +114,7 @@ func (a *Application) InitChain(_ context.Context, req *abci.RequestInitChain) (
 		return nil, err
 	}
 	records := firstRecords(req.ChainId, first)
-	records.theValidators = firstValidators(req.Validators)
+	records.set(validatorsKey, firstValidators(req.Validators))
 	changes, err := records.encode()
 	if err != nil {
 		return nil, err
@@ -147,17 +147,18 @@ func firstRecords(chainID string, first genesis.State) *overlay {
 		Tokens:  uint64(treasury.Amount),
 		Vesting: &statepb.Vesting{Amount: uint64(treasury.Amount), Start: treasury.VestingStart, End: treasury.VestingEnd},
 	}
-	o.thePool = &statepb.Pool{
+	o.set(poolKey, &statepb.Pool{
 		Cnpy: uint64(first.Pool.CNPY), Tokens: uint64(first.Pool.Tokens),
 		Shares: first.Pool.LockedShares, LockedShares: first.Pool.LockedShares,
-	}
-	o.theChain = &statepb.Chain{
+	})
+	chain := &statepb.Chain{
 		ChainId: chainID, TokenSupply: uint64(first.TokenSupply), CnpySupply: uint64(first.CNPYSupply),
 		FeeBasisPoints: first.FeeBasisPoints, MinFee: uint64(first.MinFee), Treasury: treasury.Address[:],
 	}
 	if first.Authority != (livechain.Address{}) {
-		o.theChain.Authority = first.Authority[:]
+		chain.Authority = first.Authority[:]
 	}
+	o.set(chainKey, chain)
 	return o
 }
 

@@ -33,6 +33,8 @@ const (
 var (
 	born     = time.Date(2026, 11, 23, 7, 0, 0, 0, time.UTC)
 	treasury = key(200)
+	// authority has no tokens at first.
+	authority = key(150)
 )
 
 func key(n byte) ed25519.PrivateKey {
@@ -48,7 +50,7 @@ func document(t testing.TB) genesis.State {
 	in := genesis.Input{
 		ChainID: chainID, GenesisTime: born, CNPYRaised: 40_000 * million, CNPYReserve: 50_000 * million,
 		TokenReserve: 25_000_000 * million, InitialSupply: 125_000_000 * million, TotalSupply: 200_000_000 * million,
-		Treasury: at(treasury), FeeBasisPoints: 100,
+		Treasury: at(treasury), FeeBasisPoints: 100, Authority: at(authority),
 	}
 	for n := byte(1); n <= 10; n++ {
 		in.Holders = append(in.Holders, genesis.Holder{Address: at(key(n)), Amount: 10_000_000 * million})

@@ -36,6 +36,9 @@ const (
 	CodeShares              Code = 15 // no liquidity of the signer's to take out
 	CodeAuthority           Code = 16 // only the chain's authority may say so
 	CodeValidators          Code = 17 // the set of validators can't be so
+	CodeDone                Code = 18 // carried out before, under the same id
+	CodeSupply              Code = 19 // more CNPY than can be counted
+	CodeAbsent              Code = 20 // of a query for a record that is not there
 )
 
 var meanings = map[Code]string{
@@ -57,6 +60,9 @@ var meanings = map[Code]string{
 	CodeShares:              "the account has no such liquidity in the pool",
 	CodeAuthority:           "only the chain's authority may do that",
 	CodeValidators:          "the chain can't have such validators",
+	CodeDone:                "that id has been used",
+	CodeSupply:              "the chain can't count so much CNPY",
+	CodeAbsent:              "the chain has no such record",
 }
 
 // String says what the code means, in words that may be shown to anybody.

@@ -1,12 +1,15 @@
 package app_test
 
 import (
+	"bytes"
 	"crypto/ed25519"
 	"encoding/binary"
 	"flag"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
+	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
 	"github.com/lucid-blockchain/lucid/internal/livechain"
@@ -28,8 +31,8 @@ const (
 // race detector, with -args -blocks=10000.
 var blocksWanted = flag.Int("blocks", 0, "random blocks of the test of determinism; 0 means 10000, or 2000 under the race detector")
 
-// author writes random transactions of ten holders: every message, and every
-// way in which one can be wrong.
+// author writes random transactions of ten holders and of the authority: every
+// message, and every way in which one can be wrong.
 type author struct {
 	*rand.Rand
 	t      testing.TB
@@ -48,6 +51,7 @@ func newAuthor(c *chain, seed uint64) *author {
 	for n := byte(1); n <= 10; n++ {
 		a.keys, a.homes = append(a.keys, key(n)), append(a.homes, at(key(n)))
 	}
+	a.keys, a.homes = append(a.keys, authority), append(a.homes, at(authority))
 	return a
 }
 
@@ -63,7 +67,7 @@ func (a *author) block() [][]byte {
 // spoiled is mostly a good transaction.
 func (a *author) spoiled() []byte {
 	from := a.IntN(len(a.keys))
-	body := tx.Body{Nonce: a.nonces(a.homes[from]) + a.ahead[from], Fee: fee + money.Amount(a.IntN(3)), Message: a.message()}
+	body := tx.Body{Nonce: a.nonces(a.homes[from]) + a.ahead[from], Fee: fee + money.Amount(a.IntN(3)), Message: a.message(from)}
 	switch a.IntN(20) {
 	case 0:
 		return a.noise()
@@ -103,8 +107,22 @@ func (a *author) noise() []byte {
 	return raw
 }
 
-func (a *author) message() tx.Message {
-	switch a.IntN(9) {
+// message is one of anybody's; mostly one of its own for the authority.
+func (a *author) message(from int) tx.Message {
+	if from == len(a.keys)-1 && a.IntN(5) > 0 {
+		return a.command()
+	}
+	switch a.IntN(15) {
+	case 9:
+		return tx.SessionAnchor{Session: a.id(), Root: tx.Root{byte(a.IntN(256))}, Chunks: 2, Size: 2 + a.Uint64N(million)}
+	case 10:
+		return tx.VoucherOut{ID: a.id(), LedgerAccount: a.id(), Amount: a.amount(10 * million)}
+	case 11:
+		return tx.Deposit{CNPY: a.amount(million), Tokens: a.amount(million)}
+	case 12:
+		return tx.Withdrawal{Percent: 1 + a.Uint32N(100)}
+	case 13:
+		return a.command() // which only the authority may give
 	case 8:
 		return tx.Swap{Sell: tx.Token, AmountIn: 1} // too little to be worth a unit
 	case 0:
@@ -123,6 +141,29 @@ func (a *author) message() tx.Message {
 	return send(stranger(a.IntN(strangers)), a.amount(1_000*million))
 }
 
+// command is a message of the authority's.
+func (a *author) command() tx.Message {
+	switch a.IntN(4) {
+	case 0:
+		return tx.ValidatorUpdate{Key: public(byte(50 + a.IntN(3))), Power: a.Int64N(3)}
+	case 1:
+		payout := tx.Payout{ID: a.id(), Asset: tx.CNPY}
+		for n := range 1 + a.IntN(5) {
+			payout.Payments = append(payout.Payments, tx.Payment{To: stranger(n * (1 + a.IntN(2))), Amount: a.amount(million)})
+		}
+		slices.SortFunc(payout.Payments, func(x, y tx.Payment) int { return bytes.Compare(x.To[:], y.To[:]) })
+		payout.Payments = slices.CompactFunc(payout.Payments, func(x, y tx.Payment) bool { return x.To == y.To })
+		return payout
+	}
+	return tx.VoucherIn{Transfer: a.id(), To: a.homes[a.IntN(len(a.homes))], Amount: a.amount(100 * million)}
+}
+
+// id is one of few, so that some are used twice.
+func (a *author) id() (id uuid.UUID) {
+	binary.BigEndian.PutUint32(id[:], 1+a.Uint32N(5_000))
+	return id
+}
+
 func (a *author) amount(most int64) money.Amount { return money.Amount(1 + a.Int64N(most)) }
 
 func stranger(n int) (address livechain.Address) {
@@ -135,6 +176,7 @@ type recorded struct {
 	txs    [][][]byte
 	hashes [][]byte
 	codes  map[app.Code]int
+	cnpy   money.Amount // that vouchers have brought, without what they took away
 }
 
 // record writes blocks on c, one for each height.
@@ -144,6 +186,14 @@ func record(c *chain, blocks int, seed uint64) *recorded {
 		txs := a.block()
 		for _, result := range c.block(txs...) {
 			r.codes[app.Code(result.Code)]++
+			event, err := app.Outcome(result)
+			require.NoError(c.t, err)
+			switch e := event.(type) {
+			case app.VoucheredIn:
+				r.cnpy += e.Amount
+			case app.VoucheredOut:
+				r.cnpy -= e.Amount
+			}
 		}
 		r.txs, r.hashes = append(r.txs, txs), append(r.hashes, c.hash)
 	}
@@ -176,10 +226,14 @@ func TestSameBlocksSameAppHash(t *testing.T) {
 	first.hash = first.init()
 	r := record(first, blocks, determinismSeed)
 	t.Logf("%d blocks from PRNG seed %d; transactions by code: %v", blocks, determinismSeed, r.codes)
+	wanted := []app.Code{app.CodeShares, app.CodeAuthority, app.CodeValidators, app.CodeDone}
 	for code := app.CodeOK; code <= app.CodePool; code++ {
+		wanted = append(wanted, code)
+	}
+	for _, code := range wanted {
 		require.NotZero(t, r.codes[code], "%s", code)
 	}
-	requireAllSums(t, first)
+	requireAllSums(t, first, r.cnpy)
 
 	middle := first.awaitSnapshot(every)
 	t.Run("a second store", func(t *testing.T) {
@@ -208,17 +262,18 @@ func TestSameBlocksSameAppHash(t *testing.T) {
 		c := fresh(t, app.Options{})
 		c.join(first, middle, r.hashes[every-1])
 		r.replay(c, func(int64, [][]byte) {})
-		requireAllSums(t, c)
+		requireAllSums(t, c, r.cnpy)
 	})
 }
 
-// requireAllSums adds up all accounts that author writes to.
-func requireAllSums(t *testing.T, c *chain) {
+// requireAllSums adds up all accounts that author writes to, and holds them
+// against what the genesis and the vouchers gave.
+func requireAllSums(t *testing.T, c *chain, vouchers money.Amount) {
 	t.Helper()
 	var pool app.Pool
 	require.Zero(t, c.ask("/pool", &pool))
 	tokens, cnpy := pool.TokenReserve, pool.CNPYReserve
-	everybody := []livechain.Address{at(treasury), livechain.ModuleAddress("fees")}
+	everybody := []livechain.Address{at(treasury), at(authority), livechain.ModuleAddress("fees")}
 	for n := byte(1); n <= 10; n++ {
 		everybody = append(everybody, at(key(n)))
 	}
@@ -230,5 +285,8 @@ func requireAllSums(t *testing.T, c *chain) {
 		tokens, cnpy = tokens+account.Balance, cnpy+account.CNPY
 	}
 	require.Equal(t, money.Amount(200_000_000*million), tokens)
-	require.Equal(t, money.Amount(40_000*million), cnpy)
+	require.Equal(t, 40_000*million+vouchers, cnpy)
+	var supply app.Supply
+	require.Zero(t, c.ask("/supply", &supply))
+	require.Equal(t, app.Supply{Tokens: tokens, CNPY: cnpy}, supply)
 }

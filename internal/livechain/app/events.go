@@ -8,6 +8,7 @@ import (
 	"strconv"
 
 	abci "github.com/cometbft/cometbft/abci/types"
+	"github.com/google/uuid"
 
 	"github.com/lucid-blockchain/lucid/internal/livechain"
 	"github.com/lucid-blockchain/lucid/internal/livechain/amm"
@@ -24,6 +25,10 @@ const (
 	typeDeposit    = "deposit"
 	typeWithdrawal = "withdrawal"
 	typeValidator  = "validator"
+	typeAnchor     = "session_anchor"
+	typePayout     = "payout"
+	typeVoucherIn  = "voucher_in"
+	typeVoucherOut = "voucher_out"
 )
 
 // Names of the events' attributes. Amounts are decimals of whole units.
@@ -43,9 +48,15 @@ const (
 	keySupply   = "share_supply"
 	keyKey      = "public_key" // in hex
 	keyPower    = "power"
+	keyID       = "id"
+	keyRoot     = "root" // in hex
+	keyChunks   = "chunk_count"
+	keySize     = "total_size"
+	keyLedger   = "ledger_account"
 )
 
-// Event is one of Transferred, Swapped, Provided, Removed and Empowered.
+// Event is one of Transferred, Swapped, Provided, Removed, Empowered, Anchored,
+// PaidOut, VoucheredIn and VoucheredOut.
 type Event interface{ event() abci.Event }
 
 // Transferred is what a transfer did.
@@ -85,6 +96,51 @@ type Empowered struct {
 	Account livechain.Address // the chain's authority
 	Key     ed25519.PublicKey
 	Power   int64
+}
+
+// Anchored is what a session anchor did.
+type Anchored struct {
+	Account livechain.Address
+	tx.SessionAnchor
+}
+
+// PaidOut is what a payout did. The event names recipients and amounts in turn.
+type PaidOut struct {
+	Account livechain.Address
+	tx.Payout
+}
+
+// VoucheredIn is CNPY that came onto the chain.
+type VoucheredIn struct {
+	Account livechain.Address // the chain's authority
+	tx.VoucherIn
+}
+
+// VoucheredOut is CNPY that left the chain.
+type VoucheredOut struct {
+	Account livechain.Address // whose it was
+	tx.VoucherOut
+}
+
+func (e Anchored) event() abci.Event {
+	return event(typeAnchor, keyAccount, e.Account.String(), keyID, e.Session.String(), keyRoot, hex.EncodeToString(e.Root[:]),
+		keyChunks, strconv.FormatUint(e.Chunks, 10), keySize, strconv.FormatUint(e.Size, 10))
+}
+
+func (e PaidOut) event() abci.Event {
+	pairs := []string{keyAccount, e.Account.String(), keyID, e.ID.String(), keyAsset, assetName(e.Asset)}
+	for _, payment := range e.Payments {
+		pairs = append(pairs, keyTo, payment.To.String(), keyAmount, payment.Amount.String())
+	}
+	return event(typePayout, pairs...)
+}
+
+func (e VoucheredIn) event() abci.Event {
+	return event(typeVoucherIn, keyAccount, e.Account.String(), keyID, e.Transfer.String(), keyTo, e.To.String(), keyAmount, e.Amount.String())
+}
+
+func (e VoucheredOut) event() abci.Event {
+	return event(typeVoucherOut, keyAccount, e.Account.String(), keyID, e.ID.String(), keyLedger, e.LedgerAccount.String(), keyAmount, e.Amount.String())
 }
 
 func (e Empowered) event() abci.Event {
@@ -182,8 +238,57 @@ func (r *attributes) read() Event {
 		}
 	case typeValidator:
 		return r.empowered()
+	case typeAnchor:
+		return r.anchored()
+	case typePayout:
+		return r.paidOut()
+	case typeVoucherIn:
+		return VoucheredIn{Account: r.address(keyAccount), VoucherIn: tx.VoucherIn{
+			Transfer: r.id(keyID), To: r.address(keyTo), Amount: r.amount(keyAmount),
+		}}
+	case typeVoucherOut:
+		return VoucheredOut{Account: r.address(keyAccount), VoucherOut: tx.VoucherOut{
+			ID: r.id(keyID), LedgerAccount: r.id(keyLedger), Amount: r.amount(keyAmount),
+		}}
 	}
 	return nil
+}
+
+func (r *attributes) anchored() Anchored {
+	e := Anchored{Account: r.address(keyAccount), SessionAnchor: tx.SessionAnchor{
+		Session: r.id(keyID), Chunks: r.count(keyChunks), Size: r.count(keySize),
+	}}
+	root, err := hex.DecodeString(r.values[keyRoot])
+	if err == nil && len(root) != len(e.Root) {
+		err = errors.New("is no root")
+	}
+	r.note(keyRoot, err)
+	copy(e.Root[:], root)
+	return e
+}
+
+// paidOut reads the pairs of recipient and amount in their order.
+func (r *attributes) paidOut() PaidOut {
+	e := PaidOut{Account: r.address(keyAccount), Payout: tx.Payout{ID: r.id(keyID), Asset: r.asset()}}
+	for _, a := range r.of.Attributes {
+		r.values[a.Key] = a.Value
+		if a.Key == keyAmount {
+			e.Payments = append(e.Payments, tx.Payment{To: r.address(keyTo), Amount: r.amount(keyAmount)})
+		}
+	}
+	return e
+}
+
+func (r *attributes) id(name string) uuid.UUID {
+	value, err := uuid.Parse(r.values[name])
+	r.note(name, err)
+	return value
+}
+
+func (r *attributes) count(name string) uint64 {
+	value, err := strconv.ParseUint(r.values[name], 10, 64)
+	r.note(name, err)
+	return value
 }
 
 func (r *attributes) empowered() Empowered {

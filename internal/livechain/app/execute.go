@@ -41,6 +41,14 @@ func run(below *overlay, t *tx.Tx, now time.Time) (events []abci.Event, admitted
 		events, err = e.withdraw(m)
 	case tx.ValidatorUpdate:
 		events, err = e.updateValidator(m)
+	case tx.SessionAnchor:
+		events, err = e.anchor(m)
+	case tx.Payout:
+		events, err = e.payOut(m)
+	case tx.VoucherIn:
+		events, err = e.voucherIn(m)
+	case tx.VoucherOut:
+		events, err = e.voucherOut(m)
 	default:
 		err = refuse(CodeMalformed, "this chain's rules do not know the message")
 	}
@@ -53,7 +61,7 @@ func run(below *overlay, t *tx.Tx, now time.Time) (events []abci.Event, admitted
 
 // admit checks what needs the state, then uses the nonce and takes the fee.
 func (e execution) admit() error {
-	chain, err := e.on.chain()
+	chain, err := chainOf(e.on)
 	if err != nil {
 		return err
 	}

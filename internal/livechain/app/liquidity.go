@@ -19,7 +19,7 @@ func reserves(pool *statepb.Pool) amm.Pool {
 // setReserves stores what the arithmetic made of the pool.
 func (e execution) setReserves(pool *statepb.Pool, after amm.Pool) {
 	pool.Cnpy, pool.Tokens, pool.Shares = after.CNPY, after.Tokens, after.Shares
-	e.on.thePool = pool
+	e.on.set(poolKey, pool)
 }
 
 // refusePool gives the pool's refusals their codes.
@@ -31,11 +31,11 @@ func refusePool(err error) error {
 }
 
 func (e execution) swap(m tx.Swap) ([]abci.Event, error) {
-	chain, err := e.on.chain()
+	chain, err := chainOf(e.on)
 	if err != nil {
 		return nil, err
 	}
-	pool, err := e.on.pool()
+	pool, err := poolOf(e.on)
 	if err != nil {
 		return nil, err
 	}
@@ -61,7 +61,7 @@ func (e execution) swap(m tx.Swap) ([]abci.Event, error) {
 }
 
 func (e execution) deposit(m tx.Deposit) ([]abci.Event, error) {
-	pool, err := e.on.pool()
+	pool, err := poolOf(e.on)
 	if err != nil {
 		return nil, err
 	}
@@ -86,7 +86,7 @@ func (e execution) deposit(m tx.Deposit) ([]abci.Event, error) {
 }
 
 func (e execution) withdraw(m tx.Withdrawal) ([]abci.Event, error) {
-	pool, err := e.on.pool()
+	pool, err := poolOf(e.on)
 	if err != nil {
 		return nil, err
 	}

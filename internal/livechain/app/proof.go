@@ -5,6 +5,7 @@ import (
 	"time"
 
 	cmtcrypto "github.com/cometbft/cometbft/proto/tendermint/crypto"
+	"github.com/google/uuid"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/lucid-blockchain/lucid/internal/livechain"
@@ -17,20 +18,42 @@ import (
 // time. An address that nobody has used has no record: exists is false then,
 // proven as well.
 func ProvenAccount(root state.Root, address livechain.Address, proof *cmtcrypto.ProofOps, now time.Time) (account Account, exists bool, err error) {
+	record := &statepb.Account{}
+	exists, err = proven(root, accountKey(address), proof, record)
+	return describe(address, record, now), exists, err
+}
+
+// ProvenAnchor is what the proof of a query for a session's anchor shows under
+// root, as ProvenAccount has it.
+func ProvenAnchor(root state.Root, session uuid.UUID, proof *cmtcrypto.ProofOps) (anchor Anchor, exists bool, err error) {
+	record := &statepb.Anchor{}
+	exists, err = proven(root, onceKey(anchorPrefix, session), proof, record)
+	return describeAnchor(session, record), exists, err
+}
+
+// ProvenVoucherOut is what the proof of a query for CNPY that left the chain shows
+// under root, as ProvenAccount has it.
+func ProvenVoucherOut(root state.Root, id uuid.UUID, proof *cmtcrypto.ProofOps) (voucher Voucher, exists bool, err error) {
+	record := &statepb.Voucher{}
+	exists, err = proven(root, onceKey(voucherOutPrefix, id), proof, record)
+	return describeVoucher(id, record), exists, err
+}
+
+// proven reads a record, or that there is none, out of a proof.
+func proven(root state.Root, key string, proof *cmtcrypto.ProofOps, into proto.Message) (exists bool, err error) {
 	var nodes [][]byte
 	for _, op := range proof.GetOps() {
 		if op.Type != ProofNode {
-			return account, false, fmt.Errorf("the proof has an operation of the type %q", op.Type)
+			return false, fmt.Errorf("the proof has an operation of the type %q", op.Type)
 		}
 		nodes = append(nodes, op.Data)
 	}
-	raw, err := state.VerifyProof(root, accountKey(address), nodes)
+	raw, err := state.VerifyProof(root, []byte(key), nodes)
 	if err != nil {
-		return account, false, err
+		return false, err
 	}
-	record := &statepb.Account{}
-	if err := proto.Unmarshal(raw, record); err != nil {
-		return account, false, fmt.Errorf("decode the proven record: %w", err)
+	if err := proto.Unmarshal(raw, into); err != nil {
+		return false, fmt.Errorf("decode the proven record: %w", err)
 	}
-	return describe(address, record, now), raw != nil, nil
+	return raw != nil, nil
 }

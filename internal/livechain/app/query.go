@@ -64,8 +64,9 @@ type Info struct {
 }
 
 // Query answers a path in JSON at a kept height, 0 being the last one. With
-// prove, /account and /pool answer the record as stored, with the trie's nodes
-// that lead to it from the app hash of that height (in the header after it).
+// prove, the answer is the record as stored, with the trie's nodes that lead to it
+// from the app hash of that height (in the header after it); /supply and /info
+// can't be proven.
 func (a *Application) Query(_ context.Context, req *abci.RequestQuery) (*abci.ResponseQuery, error) {
 	res, err := a.query(req)
 	if err == nil {
@@ -102,7 +103,7 @@ func (a *Application) answer(view *state.View, path string) (any, error) {
 	from := committed{view}
 	switch path {
 	case "/supply":
-		chain, err := from.chain()
+		chain, err := chainOf(from)
 		return Supply{Tokens: money.Amount(chain.GetTokenSupply()), CNPY: money.Amount(chain.GetCnpySupply())}, err
 	case "/pool":
 		return poolAnswer(from)
@@ -115,7 +116,13 @@ func (a *Application) answer(view *state.View, path string) (any, error) {
 		}
 		return a.accountAnswer(from, address)
 	}
-	return nil, refuse(CodeUnknownPath, "ask for /account/{address}, /supply, /pool or /info")
+	if prefix, id, ok, err := oncePath(path); ok {
+		if err != nil {
+			return nil, err
+		}
+		return onceAnswer(from, prefix, id)
+	}
+	return nil, refuse(CodeUnknownPath, "ask for /supply, /pool, /info, /account/{address}, or for an id: %s", oncePaths)
 }
 
 func accountPath(path string) (address livechain.Address, ok bool, err error) {
@@ -130,11 +137,11 @@ func accountPath(path string) (address livechain.Address, ok bool, err error) {
 }
 
 func poolAnswer(from committed) (any, error) {
-	pool, err := from.pool()
+	pool, err := poolOf(from)
 	if err != nil {
 		return nil, err
 	}
-	chain, err := from.chain()
+	chain, err := chainOf(from)
 	cnpy, tokens := money.Amount(pool.GetCnpy()), money.Amount(pool.GetTokens())
 	answer := Pool{
 		CNPYReserve: cnpy, TokenReserve: tokens,
@@ -145,7 +152,7 @@ func poolAnswer(from committed) (any, error) {
 }
 
 func (a *Application) infoAnswer(view *state.View) (any, error) {
-	chain, err := committed{view}.chain()
+	chain, err := chainOf(committed{view})
 	if err != nil {
 		return nil, err
 	}
@@ -177,15 +184,26 @@ func (a *Application) time() time.Time {
 	return a.now
 }
 
-func prove(view *state.View, path string) (*abci.ResponseQuery, error) {
-	key := poolKey
-	if address, ok, err := accountPath(path); err != nil {
-		return nil, err
-	} else if ok {
-		key = accountKey(address)
-	} else if path != "/pool" {
-		return nil, refuse(CodeUnknownPath, "a proof can be had of /account/{address} and of /pool")
+// provenKey is the record that a query's path is about.
+func provenKey(path string) (string, error) {
+	if address, ok, err := accountPath(path); ok {
+		return accountKey(address), err
 	}
+	if prefix, id, ok, err := oncePath(path); ok {
+		return onceKey(prefix, id), err
+	}
+	if path == "/pool" {
+		return poolKey, nil
+	}
+	return "", refuse(CodeUnknownPath, "a proof can be had of /pool, /account/{address} and %s", oncePaths)
+}
+
+func prove(view *state.View, path string) (*abci.ResponseQuery, error) {
+	name, err := provenKey(path)
+	if err != nil {
+		return nil, err
+	}
+	key := []byte(name)
 	value, err := view.Get(key)
 	if err != nil {
 		return nil, err

@@ -1,8 +1,8 @@
 package app
 
 import (
-	"errors"
 	"fmt"
+	"maps"
 
 	"google.golang.org/protobuf/proto"
 
@@ -10,29 +10,41 @@ import (
 	"github.com/lucid-blockchain/lucid/internal/livechain/state/statepb"
 )
 
-// Keys of the records.
-const accountPrefix = "account/"
-
-var (
-	poolKey  = []byte("pool")
-	chainKey = []byte("chain")
-
-	validatorsKey = []byte("validators")
-	// feeAccount holds the fees of all transactions.
-	feeAccount = livechain.ModuleAddress("fees")
+// Keys of the records. Those of one kind that are many have a prefix.
+const (
+	accountPrefix = "account/"
+	poolKey       = "pool"
+	chainKey      = "chain"
+	validatorsKey = "validators"
 )
 
-func accountKey(address livechain.Address) []byte {
-	return append([]byte(accountPrefix), address[:]...)
-}
+// feeAccount holds the fees of all transactions.
+var feeAccount = livechain.ModuleAddress("fees")
+
+func accountKey(address livechain.Address) string { return accountPrefix + string(address[:]) }
 
 // source is where records are read from. What it returns is the caller's own.
 // There is an account at every address; one that was never used is empty.
 type source interface {
 	account(livechain.Address) (*statepb.Account, error)
-	pool() (*statepb.Pool, error)
-	chain() (*statepb.Chain, error)
-	validators() (*statepb.Validators, error)
+	// record reads any other record into an empty one, and leaves that empty
+	// when there is none.
+	record(key string, into proto.Message) error
+}
+
+func poolOf(from source) (*statepb.Pool, error) {
+	pool := &statepb.Pool{}
+	return pool, from.record(poolKey, pool)
+}
+
+func chainOf(from source) (*statepb.Chain, error) {
+	chain := &statepb.Chain{}
+	return chain, from.record(chainKey, chain)
+}
+
+func validatorsOf(from source) (*statepb.Validators, error) {
+	set := &statepb.Validators{}
+	return set, from.record(validatorsKey, set)
 }
 
 // getter is a state.Store or a state.View.
@@ -44,27 +56,12 @@ type getter interface {
 type committed struct{ from getter }
 
 func (c committed) account(address livechain.Address) (*statepb.Account, error) {
-	record := &statepb.Account{}
-	return record, c.read(accountKey(address), record)
+	account := &statepb.Account{}
+	return account, c.record(accountKey(address), account)
 }
 
-func (c committed) pool() (*statepb.Pool, error) {
-	record := &statepb.Pool{}
-	return record, c.read(poolKey, record)
-}
-
-func (c committed) chain() (*statepb.Chain, error) {
-	record := &statepb.Chain{}
-	return record, c.read(chainKey, record)
-}
-
-func (c committed) validators() (*statepb.Validators, error) {
-	record := &statepb.Validators{}
-	return record, c.read(validatorsKey, record)
-}
-
-func (c committed) read(key []byte, into proto.Message) error {
-	raw, err := c.from.Get(key)
+func (c committed) record(key string, into proto.Message) error {
+	raw, err := c.from.Get([]byte(key))
 	if err != nil {
 		return err
 	}
@@ -79,14 +76,11 @@ func (c committed) read(key []byte, into proto.Message) error {
 type overlay struct {
 	below    source
 	accounts map[livechain.Address]*statepb.Account
-	thePool  *statepb.Pool
-	theChain *statepb.Chain
-
-	theValidators *statepb.Validators
+	records  map[string]proto.Message // all others, by key
 }
 
 func newOverlay(below source) *overlay {
-	return &overlay{below: below, accounts: map[livechain.Address]*statepb.Account{}}
+	return &overlay{below: below, accounts: map[livechain.Address]*statepb.Account{}, records: map[string]proto.Message{}}
 }
 
 func (o *overlay) account(address livechain.Address) (*statepb.Account, error) {
@@ -96,72 +90,47 @@ func (o *overlay) account(address livechain.Address) (*statepb.Account, error) {
 	return o.below.account(address)
 }
 
-func (o *overlay) pool() (*statepb.Pool, error) {
-	if o.thePool != nil {
-		return proto.CloneOf(o.thePool), nil
+func (o *overlay) record(key string, into proto.Message) error {
+	if own, ok := o.records[key]; ok {
+		proto.Merge(into, own)
+		return nil
 	}
-	return o.below.pool()
+	return o.below.record(key, into)
 }
 
-func (o *overlay) chain() (*statepb.Chain, error) {
-	if o.theChain != nil {
-		return proto.CloneOf(o.theChain), nil
-	}
-	return o.below.chain()
-}
-
-func (o *overlay) validators() (*statepb.Validators, error) {
-	if o.theValidators != nil {
-		return proto.CloneOf(o.theValidators), nil
-	}
-	return o.below.validators()
-}
+// set takes the record over.
+func (o *overlay) set(key string, record proto.Message) { o.records[key] = record }
 
 // mergeInto moves the changes one layer down. The records are given away.
 func (o *overlay) mergeInto(below *overlay) {
-	for address, account := range o.accounts {
-		below.accounts[address] = account
-	}
-	if o.thePool != nil {
-		below.thePool = o.thePool
-	}
-	if o.theChain != nil {
-		below.theChain = o.theChain
-	}
-	if o.theValidators != nil {
-		below.theValidators = o.theValidators
-	}
+	maps.Copy(below.accounts, o.accounts)
+	maps.Copy(below.records, o.records)
 }
 
 // encode writes the changes as the state stores them. A record that says
 // nothing is the same as none and is left out.
 func (o *overlay) encode() (map[string][]byte, error) {
-	changes := make(map[string][]byte, len(o.accounts)+3)
+	changes := make(map[string][]byte, len(o.accounts)+len(o.records))
 	for address, account := range o.accounts {
 		if err := put(changes, accountKey(address), account); err != nil {
 			return nil, err
 		}
 	}
-	var all error
-	if o.thePool != nil {
-		all = errors.Join(all, put(changes, poolKey, o.thePool))
+	for key, record := range o.records {
+		if err := put(changes, key, record); err != nil {
+			return nil, err
+		}
 	}
-	if o.theChain != nil {
-		all = errors.Join(all, put(changes, chainKey, o.theChain))
-	}
-	if o.theValidators != nil {
-		all = errors.Join(all, put(changes, validatorsKey, o.theValidators))
-	}
-	return changes, all
+	return changes, nil
 }
 
-func put(changes map[string][]byte, key []byte, record proto.Message) error {
+func put(changes map[string][]byte, key string, record proto.Message) error {
 	raw, err := proto.MarshalOptions{Deterministic: true}.Marshal(record)
 	if err != nil {
 		return fmt.Errorf("encode the record %q: %w", key, err)
 	}
 	if len(raw) > 0 {
-		changes[string(key)] = raw
+		changes[key] = raw
 	}
 	return nil
 }

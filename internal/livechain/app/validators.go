@@ -25,22 +25,30 @@ func firstValidators(all []abci.ValidatorUpdate) *statepb.Validators {
 
 func byKey(a, b *statepb.Validator) int { return bytes.Compare(a.GetPublicKey(), b.GetPublicKey()) }
 
+// isAuthority reports whether the chain's authority has signed.
+func (e execution) isAuthority(chain *statepb.Chain) bool {
+	return bytes.Equal(chain.GetAuthority(), e.from[:])
+}
+
 // governs reports whether the message is one for which the chain's authority,
 // which need not hold any token, pays no fee.
 func (e execution) governs(chain *statepb.Chain) bool {
-	_, update := e.tx.Message.(tx.ValidatorUpdate)
-	return update && bytes.Equal(chain.GetAuthority(), e.from[:])
+	switch e.tx.Message.(type) {
+	case tx.ValidatorUpdate, tx.VoucherIn:
+		return e.isAuthority(chain)
+	}
+	return false
 }
 
 func (e execution) updateValidator(m tx.ValidatorUpdate) ([]abci.Event, error) {
-	chain, err := e.on.chain()
+	chain, err := chainOf(e.on)
 	if err != nil {
 		return nil, err
 	}
 	if !e.governs(chain) {
 		return nil, refuse(CodeAuthority, "validators are changed by the chain's authority alone")
 	}
-	set, err := e.on.validators()
+	set, err := validatorsOf(e.on)
 	if err != nil {
 		return nil, err
 	}
@@ -51,7 +59,7 @@ func (e execution) updateValidator(m tx.ValidatorUpdate) ([]abci.Event, error) {
 	case size > maxValidators:
 		return nil, refuse(CodeValidators, "a chain has %d validators at most", maxValidators)
 	}
-	e.on.theValidators = set
+	e.on.set(validatorsKey, set)
 	return []abci.Event{Empowered{Account: e.from, Key: m.Key, Power: m.Power}.event()}, nil
 }
 
@@ -71,14 +79,18 @@ func setPower(set *statepb.Validators, v *statepb.Validator) {
 // validatorUpdates tells CometBFT what a block changes in the set, in the order
 // of keys. It counts two blocks later.
 func validatorUpdates(before source, block *overlay) ([]abci.ValidatorUpdate, error) {
-	if block.theValidators == nil {
+	if _, changed := block.records[validatorsKey]; !changed {
 		return nil, nil
 	}
-	old, err := before.validators()
+	old, err := validatorsOf(before)
 	if err != nil {
 		return nil, err
 	}
-	now := block.theValidators.GetValidators()
+	set, err := validatorsOf(block)
+	if err != nil {
+		return nil, err
+	}
+	now := set.GetValidators()
 	var updates []abci.ValidatorUpdate
 	for _, v := range now {
 		if at, found := slices.BinarySearchFunc(old.Validators, v, byKey); !found || old.Validators[at].GetPower() != v.GetPower() {

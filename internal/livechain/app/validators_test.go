@@ -10,19 +10,20 @@ import (
 	abci "github.com/cometbft/cometbft/abci/types"
 	"github.com/stretchr/testify/require"
 
+	"github.com/lucid-blockchain/lucid/internal/livechain"
 	"github.com/lucid-blockchain/lucid/internal/livechain/app"
 	"github.com/lucid-blockchain/lucid/internal/livechain/tx"
 )
 
-var authority = key(150)
-
 func public(n byte) ed25519.PublicKey { return key(n).Public().(ed25519.PublicKey) }
 
-// governed is a chain of two validators whose authority has no tokens.
-func governed(t testing.TB) *chain {
+// governed is a chain of two validators.
+func governed(t testing.TB) *chain { return ruledBy(t, at(authority)) }
+
+func ruledBy(t testing.TB, whom livechain.Address) *chain {
 	c := fresh(t, app.Options{Dir: t.TempDir()})
 	first := document(t)
-	first.Authority = at(authority)
+	first.Authority = whom
 	raw, err := json.Marshal(first)
 	require.NoError(t, err)
 	res, err := c.app.InitChain(context.Background(), &abci.RequestInitChain{
@@ -82,7 +83,7 @@ func TestRefusedValidatorUpdates(t *testing.T) {
 	last := []app.Code{app.CodeOK, app.CodeValidators}
 	require.Equal(t, map[string]int64{string(public(50)): 0}, c.updates(last, c.power(0, 50, 0), c.power(1, 51, 0)), "somebody must make blocks")
 
-	nobody := start(t) // its genesis names no authority
+	nobody := ruledBy(t, livechain.Address{})
 	require.Equal(t, app.CodeFeeTooLow, nobody.check(nobody.power(0, 52, 10)))
 }
 

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	rpchttp "github.com/cometbft/cometbft/rpc/client/http"
+	"github.com/google/uuid"
 
 	"github.com/lucid-blockchain/lucid/internal/fault"
 	"github.com/lucid-blockchain/lucid/internal/livechain"
@@ -115,6 +116,37 @@ func (c *Client) Pool(ctx context.Context) (app.Pool, error) {
 	return pool, err
 }
 
+// Anchor asks what a session's data is. NotFound when the session is not
+// anchored. See Light.Anchor for an answer that is proven.
+func (c *Client) Anchor(ctx context.Context, session uuid.UUID) (app.Anchor, error) {
+	var anchor app.Anchor
+	err := c.query(ctx, "/anchor/"+session.String(), &anchor)
+	return anchor, err
+}
+
+// Payout asks what was paid out under an id. NotFound when nothing was.
+func (c *Client) Payout(ctx context.Context, id uuid.UUID) (app.Payout, error) {
+	var payout app.Payout
+	err := c.query(ctx, "/payout/"+id.String(), &payout)
+	return payout, err
+}
+
+// VoucherIn asks for the CNPY that a transfer of the ledger brought onto the
+// chain. NotFound when it has not.
+func (c *Client) VoucherIn(ctx context.Context, transfer uuid.UUID) (app.Voucher, error) {
+	var voucher app.Voucher
+	err := c.query(ctx, "/voucher-in/"+transfer.String(), &voucher)
+	return voucher, err
+}
+
+// VoucherOut asks for the CNPY that left the chain under an id. NotFound when none
+// did. See Light.VoucherOut for an answer that is proven.
+func (c *Client) VoucherOut(ctx context.Context, id uuid.UUID) (app.Voucher, error) {
+	var voucher app.Voucher
+	err := c.query(ctx, "/voucher-out/"+id.String(), &voucher)
+	return voucher, err
+}
+
 func (c *Client) query(ctx context.Context, path string, into any) error {
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
@@ -122,7 +154,11 @@ func (c *Client) query(ctx context.Context, path string, into any) error {
 	if err != nil {
 		return unreachable(err)
 	}
-	if code := app.Code(res.Response.Code); code != app.CodeOK {
+	switch code := app.Code(res.Response.Code); code {
+	case app.CodeOK:
+	case app.CodeAbsent:
+		return fault.New(fault.NotFound, "There is none on the chain")
+	default:
 		return fault.New(fault.Unavailable, "The chain can't answer: %s", code)
 	}
 	if err := json.Unmarshal(res.Response.Value, into); err != nil {

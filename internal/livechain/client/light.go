@@ -12,6 +12,7 @@ import (
 	"time"
 
 	dbm "github.com/cometbft/cometbft-db"
+	abci "github.com/cometbft/cometbft/abci/types"
 	"github.com/cometbft/cometbft/light"
 	"github.com/cometbft/cometbft/light/provider"
 	lighthttp "github.com/cometbft/cometbft/light/provider/http"
@@ -19,6 +20,7 @@ import (
 	lightstore "github.com/cometbft/cometbft/light/store/db"
 	rpcclient "github.com/cometbft/cometbft/rpc/client"
 	"github.com/cometbft/cometbft/types"
+	"github.com/google/uuid"
 
 	"github.com/lucid-blockchain/lucid/internal/fault"
 	"github.com/lucid-blockchain/lucid/internal/livechain"
@@ -215,21 +217,7 @@ type Proven struct {
 // proves its last few heights only. Unavailable, because of ErrUnproven, when
 // the answer does not follow from the trusted header.
 func (l *Light) Account(ctx context.Context, address livechain.Address, height int64) (Proven, error) {
-	ctx, cancel := context.WithTimeout(ctx, l.primary.timeout)
-	defer cancel()
-	res, err := l.primary.rpc.ABCIQueryWithOptions(ctx, "/account/"+address.String(), nil,
-		rpcclient.ABCIQueryOptions{Height: height, Prove: true})
-	if err != nil {
-		return Proven{}, unreachable(err)
-	}
-	answer := res.Response
-	if code := app.Code(answer.Code); code != app.CodeOK {
-		return Proven{}, fault.New(fault.Unavailable, "The chain can't answer: %s", code)
-	}
-	if height != 0 && answer.Height != height || answer.Height <= 0 {
-		return Proven{}, unproven(fmt.Errorf("asked for height %d, answered for %d", height, answer.Height))
-	}
-	header, err := l.header(ctx, answer.Height+1)
+	answer, header, err := l.ask(ctx, "/account/"+address.String(), height)
 	if err != nil {
 		return Proven{}, err
 	}
@@ -241,6 +229,53 @@ func (l *Light) Account(ctx context.Context, address livechain.Address, height i
 		Account: account, Exists: exists, Height: answer.Height,
 		HeaderHash: hex.EncodeToString(header.Hash()), Time: header.Time,
 	}, nil
+}
+
+// Anchor asks for a session's anchor by the last block, and whether there is one,
+// with the same certainty as Account. An anchor never changes.
+func (l *Light) Anchor(ctx context.Context, session uuid.UUID) (anchor app.Anchor, exists bool, err error) {
+	answer, header, err := l.ask(ctx, "/anchor/"+session.String(), 0)
+	if err != nil {
+		return app.Anchor{}, false, err
+	}
+	if anchor, exists, err = app.ProvenAnchor(state.Root(header.AppHash), session, answer.ProofOps); err != nil {
+		return app.Anchor{}, false, unproven(err)
+	}
+	return anchor, exists, nil
+}
+
+// VoucherOut asks for CNPY that left the chain under an id by the last block, and
+// whether any did, with the same certainty as Account. It never changes: once
+// proven, the ledger may pay it out.
+func (l *Light) VoucherOut(ctx context.Context, id uuid.UUID) (voucher app.Voucher, exists bool, err error) {
+	answer, header, err := l.ask(ctx, "/voucher-out/"+id.String(), 0)
+	if err != nil {
+		return app.Voucher{}, false, err
+	}
+	if voucher, exists, err = app.ProvenVoucherOut(state.Root(header.AppHash), id, answer.ProofOps); err != nil {
+		return app.Voucher{}, false, unproven(err)
+	}
+	return voucher, exists, nil
+}
+
+// ask gets the answer to a path with its proof, and the verified header whose app
+// hash the proof has to lead to.
+func (l *Light) ask(ctx context.Context, path string, height int64) (abci.ResponseQuery, *types.LightBlock, error) {
+	ctx, cancel := context.WithTimeout(ctx, l.primary.timeout)
+	defer cancel()
+	res, err := l.primary.rpc.ABCIQueryWithOptions(ctx, path, nil, rpcclient.ABCIQueryOptions{Height: height, Prove: true})
+	if err != nil {
+		return abci.ResponseQuery{}, nil, unreachable(err)
+	}
+	answer := res.Response
+	if code := app.Code(answer.Code); code != app.CodeOK {
+		return answer, nil, fault.New(fault.Unavailable, "The chain can't answer: %s", code)
+	}
+	if height != 0 && answer.Height != height || answer.Height <= 0 {
+		return answer, nil, unproven(fmt.Errorf("asked for height %d, answered for %d", height, answer.Height))
+	}
+	header, err := l.header(ctx, answer.Height+1)
+	return answer, header, err
 }
 
 // header returns a verified header once the chain has made it. An endpoint may

@@ -37,17 +37,23 @@ func (c *Client) Members(ctx context.Context) ([]Member, error) {
 // It counts two blocks after the one that takes the transaction; said again, it
 // changes nothing.
 func (c *Client) SetPower(ctx context.Context, authority ed25519.PrivateKey, chainID string, member Member) error {
-	public, _ := authority.Public().(ed25519.PublicKey)
+	_, err := c.Act(ctx, authority, tx.Body{ChainID: chainID, Message: tx.ValidatorUpdate{Key: member.Key, Power: member.Power}})
+	return err
+}
+
+// Act signs a body with the next nonce of the key's account, hands it to the
+// mempool and returns its hash as Submit does. Of two that act for one account at
+// once, one is refused.
+func (c *Client) Act(ctx context.Context, key ed25519.PrivateKey, body tx.Body) (hash string, err error) {
+	public, _ := key.Public().(ed25519.PublicKey)
 	account, err := c.Account(ctx, livechain.AddressOf(public))
 	if err != nil {
-		return err
+		return "", err
 	}
-	raw, err := tx.Sign(tx.Body{
-		ChainID: chainID, Nonce: account.Nonce, Message: tx.ValidatorUpdate{Key: member.Key, Power: member.Power},
-	}, authority)
+	body.Nonce = account.Nonce
+	raw, err := tx.Sign(body, key)
 	if err != nil {
-		return err
+		return "", err
 	}
-	_, err = c.Submit(ctx, raw)
-	return err
+	return c.Submit(ctx, raw)
 }

@@ -15,12 +15,14 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
 	"github.com/lucid-blockchain/lucid/internal/fault"
 	"github.com/lucid-blockchain/lucid/internal/livechain"
 	"github.com/lucid-blockchain/lucid/internal/livechain/client"
 	"github.com/lucid-blockchain/lucid/internal/livechain/genesis"
+	"github.com/lucid-blockchain/lucid/internal/livechain/tx"
 	"github.com/lucid-blockchain/lucid/internal/money"
 )
 
@@ -130,6 +132,7 @@ func TestLightClientProvesBalances(t *testing.T) {
 	require.NoError(t, err)
 	require.EqualValues(t, 1, sender.Nonce)
 
+	t.Run("Written once", func(t *testing.T) { writtenOnce(t, chain, light) })
 	t.Run("Through a proxy", func(t *testing.T) { throughProxy(t, config.RPCAddress, hash) })
 	t.Run("Behind", func(t *testing.T) {
 		// Two nodes behind one address, of which one is a block behind at first.
@@ -154,6 +157,45 @@ func TestLightClientProvesBalances(t *testing.T) {
 		require.True(t, fault.Is(err, fault.Unavailable))
 		require.NotErrorIs(t, err, client.ErrUnproven, "an honest answer: that height is not kept")
 	})
+}
+
+// writtenOnce has an anchor and vouchers made, asked for and proven.
+func writtenOnce(t *testing.T, chain *running, light *client.Light) {
+	ctx, id := t.Context(), uuid.UUID{1}
+	act := func(from ed25519.PrivateKey, message tx.Message) {
+		t.Helper()
+		hash, err := chain.Act(ctx, from, tx.Body{ChainID: chainID, Fee: genesis.DefaultMinFee, Message: message})
+		require.NoError(t, err)
+		_, err = chain.Await(ctx, hash, time.Time{})
+		require.NoError(t, err)
+	}
+	_, err := chain.VoucherOut(ctx, id)
+	require.True(t, fault.Is(err, fault.NotFound), "%v", err)
+	_, exists, err := light.VoucherOut(ctx, id)
+	require.NoError(t, err)
+	require.False(t, exists)
+
+	_, err = chain.Act(ctx, authority, tx.Body{ChainID: chainID, Message: tx.VoucherIn{Transfer: id, To: holderAddress(), Amount: 9}})
+	require.NoError(t, err, "without a fee")
+	require.Eventually(t, func() bool { _, err := chain.VoucherIn(ctx, id); return err == nil }, patience, often)
+	act(holder, tx.VoucherOut{ID: id, LedgerAccount: uuid.UUID{2}, Amount: 4})
+	act(holder, tx.SessionAnchor{Session: id, Root: tx.Root{7}, Chunks: 1, Size: 1})
+
+	left, err := chain.VoucherOut(ctx, id)
+	require.NoError(t, err)
+	proven, exists, err := light.VoucherOut(ctx, id)
+	require.NoError(t, err)
+	require.True(t, exists)
+	require.Equal(t, left, proven)
+	require.Equal(t, money.Amount(4), proven.Amount)
+	anchor, err := chain.Anchor(ctx, id)
+	require.NoError(t, err)
+	provenAnchor, exists, err := light.Anchor(ctx, id)
+	require.NoError(t, err)
+	require.True(t, exists)
+	require.Equal(t, anchor, provenAnchor)
+	_, err = chain.Payout(ctx, id)
+	require.True(t, fault.Is(err, fault.NotFound), "%v", err)
 }
 
 // bearer says who asks.

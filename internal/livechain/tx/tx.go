@@ -21,8 +21,8 @@ import (
 )
 
 const (
-	// MaxSize is the largest encoding in bytes; the messages there are need a
-	// tenth of it.
+	// MaxSize is the largest encoding in bytes: a payout to MaxPayments accounts
+	// fits, and the other messages need a tenth of it.
 	MaxSize = 4 << 10
 	// signDomain keeps a signature from meaning anything elsewhere.
 	signDomain = "lucid.chain.v1/transaction\x00"
@@ -43,7 +43,8 @@ const (
 	Token = txpb.Asset_ASSET_TOKEN
 )
 
-// Message is one of Transfer, Swap, Deposit, Withdrawal and ValidatorUpdate.
+// Message is one of Transfer, Swap, Deposit, Withdrawal, ValidatorUpdate,
+// SessionAnchor, Payout, VoucherIn and VoucherOut.
 type Message interface{ message() }
 
 // Transfer moves an amount, greater than zero, to another account.
@@ -189,6 +190,8 @@ func (b Body) proto() (*txpb.Body, error) {
 		}}
 	case ValidatorUpdate:
 		pb.Message = &txpb.Body_ValidatorUpdate{ValidatorUpdate: &txpb.ValidatorUpdate{PublicKey: m.Key, Power: uint64(m.Power)}}
+	case once:
+		m.encode(pb)
 	}
 	_, err := fromProto(pb)
 	return pb, err
@@ -217,6 +220,14 @@ func fromProto(pb *txpb.Body) (Body, error) {
 		body.Message, err = withdrawal(m.Withdrawal)
 	case *txpb.Body_ValidatorUpdate:
 		body.Message, err = validatorUpdate(m.ValidatorUpdate)
+	case *txpb.Body_SessionAnchor:
+		body.Message, err = sessionAnchor(m.SessionAnchor)
+	case *txpb.Body_Payout:
+		body.Message, err = payout(m.Payout)
+	case *txpb.Body_VoucherIn:
+		body.Message, err = voucherIn(m.VoucherIn)
+	case *txpb.Body_VoucherOut:
+		body.Message, err = voucherOut(m.VoucherOut)
 	default:
 		err = fmt.Errorf("%w: no message", ErrMalformed)
 	}
@@ -228,13 +239,14 @@ func transfer(pb *txpb.Transfer) (Message, error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(pb.GetTo()) != livechain.AddressLength {
-		return nil, fmt.Errorf("%w: an address has 20 bytes", ErrMalformed)
+	to, err := address(pb.GetTo())
+	if err != nil {
+		return nil, err
 	}
 	if err := known(pb.GetAsset()); err != nil {
 		return nil, err
 	}
-	return Transfer{To: livechain.Address(pb.GetTo()), Asset: pb.GetAsset(), Amount: value}, nil
+	return Transfer{To: to, Asset: pb.GetAsset(), Amount: value}, nil
 }
 
 func swap(pb *txpb.Swap) (Message, error) {
@@ -282,6 +294,13 @@ func validatorUpdate(pb *txpb.ValidatorUpdate) (Message, error) {
 		return nil, fmt.Errorf("%w: a validator's power is out of range", ErrMalformed)
 	}
 	return ValidatorUpdate{Key: pb.GetPublicKey(), Power: int64(pb.GetPower())}, nil
+}
+
+func address(raw []byte) (livechain.Address, error) {
+	if len(raw) != livechain.AddressLength {
+		return livechain.Address{}, fmt.Errorf("%w: an address has 20 bytes", ErrMalformed)
+	}
+	return livechain.Address(raw), nil
 }
 
 func known(asset Asset) error {
@@ -338,8 +357,13 @@ func unmarshal(raw []byte, m proto.Message) error {
 func hasUnknown(m protoreflect.Message) bool {
 	found := len(m.GetUnknown()) > 0
 	m.Range(func(field protoreflect.FieldDescriptor, value protoreflect.Value) bool {
-		if field.Kind() == protoreflect.MessageKind && hasUnknown(value.Message()) {
-			found = true
+		switch {
+		case field.IsList() && field.Kind() == protoreflect.MessageKind:
+			for i := range value.List().Len() {
+				found = found || hasUnknown(value.List().Get(i).Message())
+			}
+		case field.Kind() == protoreflect.MessageKind:
+			found = found || hasUnknown(value.Message())
 		}
 		return !found
 	})

@@ -6,8 +6,10 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"math"
+	"strings"
 	"testing"
 
+	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
@@ -15,6 +17,7 @@ import (
 	"github.com/lucid-blockchain/lucid/internal/livechain"
 	"github.com/lucid-blockchain/lucid/internal/livechain/tx"
 	"github.com/lucid-blockchain/lucid/internal/livechain/tx/txpb"
+	"github.com/lucid-blockchain/lucid/internal/money"
 )
 
 var (
@@ -44,7 +47,40 @@ func validatorUpdate() tx.Body {
 
 // everyKind is one body of each message.
 func everyKind() []tx.Body {
-	return []tx.Body{transfer(), swap(), deposit(), withdrawal(), validatorUpdate()}
+	bodies := []tx.Body{transfer(), swap(), deposit(), withdrawal(), validatorUpdate()}
+	for _, message := range []tx.Message{
+		tx.SessionAnchor{Session: uuid.UUID{1}, Root: tx.Root{2}, Chunks: 3, Size: 1 << 40},
+		tx.Payout{ID: uuid.UUID{1}, Asset: tx.Token, Payments: payments(2)},
+		tx.VoucherIn{Transfer: uuid.UUID{1}, To: livechain.Address{1}, Amount: 5},
+		tx.VoucherOut{ID: uuid.UUID{1}, LedgerAccount: uuid.UUID{2}, Amount: math.MaxInt64},
+	} {
+		bodies = append(bodies, tx.Body{ChainID: "aurora-1", Message: message})
+	}
+	return bodies
+}
+
+// payments are n, each of the most that all of them may be.
+func payments(n int) []tx.Payment {
+	all := make([]tx.Payment, n)
+	for i := range all {
+		all[i] = tx.Payment{To: livechain.Address{byte(i), 1}, Amount: money.Amount(math.MaxInt64 / n)}
+	}
+	return all
+}
+
+// A chain id of any length that CometBFT allows leaves room for every payment.
+func TestTheLargestPayoutFits(t *testing.T) {
+	body := tx.Body{
+		ChainID: strings.Repeat("c", 50), Nonce: math.MaxUint64, Fee: math.MaxInt64, Expires: math.MaxInt64,
+		Message: tx.Payout{ID: uuid.UUID{1}, Asset: tx.Token, Payments: payments(tx.MaxPayments)},
+	}
+	raw, err := tx.Sign(body, key)
+	require.NoError(t, err)
+	require.LessOrEqual(t, len(raw), tx.MaxSize)
+	got, err := tx.Decode(raw)
+	require.NoError(t, err)
+	require.Equal(t, body, got.Body)
+	require.Equal(t, money.Amount(math.MaxInt64/tx.MaxPayments*tx.MaxPayments), got.Message.(tx.Payout).Total())
 }
 
 func TestSignedTransactionsComeBack(t *testing.T) {
@@ -74,23 +110,39 @@ func TestEncodingIsFixed(t *testing.T) {
 
 func TestBodiesThatCannotBeSigned(t *testing.T) {
 	for reason, body := range map[string]tx.Body{
-		"no chain":         {Message: tx.Swap{Sell: tx.CNPY, AmountIn: 1}},
-		"no message":       {ChainID: "a"},
-		"a negative fee":   {ChainID: "a", Fee: -1, Message: tx.Swap{Sell: tx.CNPY, AmountIn: 1}},
-		"nothing to move":  {ChainID: "a", Message: tx.Transfer{Asset: tx.CNPY}},
-		"no asset":         {ChainID: "a", Message: tx.Transfer{Amount: 1}},
-		"nothing to sell":  {ChainID: "a", Message: tx.Swap{Sell: tx.CNPY}},
-		"nothing sold":     {ChainID: "a", Message: tx.Swap{AmountIn: 1}},
-		"negative minimum": {ChainID: "a", Message: tx.Swap{Sell: tx.CNPY, AmountIn: 1, MinOut: -1}},
-		"an end in 1969":   {ChainID: "a", Expires: -1, Message: tx.Swap{Sell: tx.CNPY, AmountIn: 1}},
-		"nothing given":    {ChainID: "a", Message: tx.Deposit{}},
-		"half a key":       {ChainID: "a", Message: tx.ValidatorUpdate{Key: make([]byte, 16)}},
-		"too much power":   {ChainID: "a", Message: tx.ValidatorUpdate{Key: make([]byte, 32), Power: tx.MaxPower + 1}},
-		"negative power":   {ChainID: "a", Message: tx.ValidatorUpdate{Key: make([]byte, 32), Power: -1}},
-		"a negative gift":  {ChainID: "a", Message: tx.Deposit{CNPY: 1, Tokens: -1}},
-		"no part":          {ChainID: "a", Message: tx.Withdrawal{}},
-		"more than all":    {ChainID: "a", Message: tx.Withdrawal{Percent: 101}},
-		"a negative least": {ChainID: "a", Message: tx.Withdrawal{Percent: 1, MinTokens: -1}},
+		"no chain":          {Message: tx.Swap{Sell: tx.CNPY, AmountIn: 1}},
+		"no message":        {ChainID: "a"},
+		"a negative fee":    {ChainID: "a", Fee: -1, Message: tx.Swap{Sell: tx.CNPY, AmountIn: 1}},
+		"nothing to move":   {ChainID: "a", Message: tx.Transfer{Asset: tx.CNPY}},
+		"no asset":          {ChainID: "a", Message: tx.Transfer{Amount: 1}},
+		"nothing to sell":   {ChainID: "a", Message: tx.Swap{Sell: tx.CNPY}},
+		"nothing sold":      {ChainID: "a", Message: tx.Swap{AmountIn: 1}},
+		"negative minimum":  {ChainID: "a", Message: tx.Swap{Sell: tx.CNPY, AmountIn: 1, MinOut: -1}},
+		"an end in 1969":    {ChainID: "a", Expires: -1, Message: tx.Swap{Sell: tx.CNPY, AmountIn: 1}},
+		"nothing given":     {ChainID: "a", Message: tx.Deposit{}},
+		"no session":        {ChainID: "a", Message: tx.SessionAnchor{Chunks: 1, Size: 1}},
+		"no chunk":          {ChainID: "a", Message: tx.SessionAnchor{Session: uuid.UUID{1}, Size: 1}},
+		"an empty chunk":    {ChainID: "a", Message: tx.SessionAnchor{Session: uuid.UUID{1}, Chunks: 2, Size: 1}},
+		"too much data":     {ChainID: "a", Message: tx.SessionAnchor{Session: uuid.UUID{1}, Chunks: 2, Size: 1 << 63}},
+		"an unknown payout": {ChainID: "a", Message: tx.Payout{Asset: tx.CNPY, Payments: payments(1)}},
+		"nobody to pay":     {ChainID: "a", Message: tx.Payout{ID: uuid.UUID{1}, Asset: tx.CNPY}},
+		"too many to pay":   {ChainID: "a", Message: tx.Payout{ID: uuid.UUID{1}, Asset: tx.CNPY, Payments: payments(tx.MaxPayments + 1)}},
+		"paid in nothing":   {ChainID: "a", Message: tx.Payout{ID: uuid.UUID{1}, Payments: payments(1)}},
+		"paid twice":        {ChainID: "a", Message: tx.Payout{ID: uuid.UUID{1}, Asset: tx.CNPY, Payments: append(payments(2), payments(2)[1])}},
+		"paid no amount":    {ChainID: "a", Message: tx.Payout{ID: uuid.UUID{1}, Asset: tx.CNPY, Payments: []tx.Payment{{}}}},
+		"more than counts":  {ChainID: "a", Message: tx.Payout{ID: uuid.UUID{1}, Asset: tx.CNPY, Payments: append(payments(1), tx.Payment{To: livechain.Address{9}, Amount: 1})}},
+		"no transfer":       {ChainID: "a", Message: tx.VoucherIn{To: livechain.Address{1}, Amount: 1}},
+		"no CNPY in":        {ChainID: "a", Message: tx.VoucherIn{Transfer: uuid.UUID{1}}},
+		"no id out":         {ChainID: "a", Message: tx.VoucherOut{LedgerAccount: uuid.UUID{1}, Amount: 1}},
+		"no account":        {ChainID: "a", Message: tx.VoucherOut{ID: uuid.UUID{1}, Amount: 1}},
+		"no CNPY out":       {ChainID: "a", Message: tx.VoucherOut{ID: uuid.UUID{1}, LedgerAccount: uuid.UUID{1}}},
+		"half a key":        {ChainID: "a", Message: tx.ValidatorUpdate{Key: make([]byte, 16)}},
+		"too much power":    {ChainID: "a", Message: tx.ValidatorUpdate{Key: make([]byte, 32), Power: tx.MaxPower + 1}},
+		"negative power":    {ChainID: "a", Message: tx.ValidatorUpdate{Key: make([]byte, 32), Power: -1}},
+		"a negative gift":   {ChainID: "a", Message: tx.Deposit{CNPY: 1, Tokens: -1}},
+		"no part":           {ChainID: "a", Message: tx.Withdrawal{}},
+		"more than all":     {ChainID: "a", Message: tx.Withdrawal{Percent: 101}},
+		"a negative least":  {ChainID: "a", Message: tx.Withdrawal{Percent: 1, MinTokens: -1}},
 	} {
 		_, err := tx.Sign(body, key)
 		require.ErrorIs(t, err, tx.ErrMalformed, reason)
@@ -134,6 +186,22 @@ func TestDecodeRefusesWhatIsNotCanonical(t *testing.T) {
 			Message: &txpb.Body_Transfer{Transfer: &txpb.Transfer{To: []byte{1}, Asset: tx.CNPY, Amount: 1}}})),
 		"an amount beyond int64": envelope(t, bodyBytes(t, &txpb.Body{ChainId: "a", Fee: math.MaxUint64,
 			Message: &txpb.Body_Swap{Swap: &txpb.Swap{Sell: tx.CNPY, AmountIn: 1}}})),
+		"an unknown field in a list": envelope(t, func() []byte {
+			payment := &txpb.Payment{To: make([]byte, 20), Amount: 1}
+			payment.ProtoReflect().SetUnknown(unknown)
+			return bodyBytes(t, &txpb.Body{ChainId: "a", Message: &txpb.Body_Payout{Payout: &txpb.Payout{
+				Id: append(make([]byte, 15), 1), Asset: tx.CNPY, Payments: []*txpb.Payment{payment},
+			}}})
+		}()),
+		"half a root": envelope(t, bodyBytes(t, &txpb.Body{ChainId: "a", Message: &txpb.Body_SessionAnchor{SessionAnchor: &txpb.SessionAnchor{
+			SessionId: append(make([]byte, 15), 1), Root: make([]byte, 16), ChunkCount: 1, TotalSize: 1,
+		}}})),
+		"half an address": envelope(t, bodyBytes(t, &txpb.Body{ChainId: "a", Message: &txpb.Body_VoucherIn{VoucherIn: &txpb.VoucherIn{
+			TransferId: append(make([]byte, 15), 1), To: make([]byte, 10), Amount: 1,
+		}}})),
+		"half an account to pay": envelope(t, bodyBytes(t, &txpb.Body{ChainId: "a", Message: &txpb.Body_Payout{Payout: &txpb.Payout{
+			Id: append(make([]byte, 15), 1), Asset: tx.CNPY, Payments: []*txpb.Payment{{To: make([]byte, 10), Amount: 1}},
+		}}})),
 		"an asset of a later version": envelope(t, bodyBytes(t, &txpb.Body{ChainId: "a",
 			Message: &txpb.Body_Swap{Swap: &txpb.Swap{Sell: 3, AmountIn: 1}}})),
 		"a short key": func() []byte {

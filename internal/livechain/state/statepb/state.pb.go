@@ -422,6 +422,205 @@ func (x *Validator) GetPower() int64 {
 	return 0
 }
 
+// Anchor is what a session's data is.
+type Anchor struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Root          []byte                 `protobuf:"bytes,1,opt,name=root,proto3" json:"root,omitempty"` // 32 bytes
+	ChunkCount    uint64                 `protobuf:"varint,2,opt,name=chunk_count,json=chunkCount,proto3" json:"chunk_count,omitempty"`
+	TotalSize     uint64                 `protobuf:"varint,3,opt,name=total_size,json=totalSize,proto3" json:"total_size,omitempty"` // bytes
+	By            []byte                 `protobuf:"bytes,4,opt,name=by,proto3" json:"by,omitempty"`                                 // 20 bytes: who anchored it
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Anchor) Reset() {
+	*x = Anchor{}
+	mi := &file_internal_livechain_state_statepb_state_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Anchor) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Anchor) ProtoMessage() {}
+
+func (x *Anchor) ProtoReflect() protoreflect.Message {
+	mi := &file_internal_livechain_state_statepb_state_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Anchor.ProtoReflect.Descriptor instead.
+func (*Anchor) Descriptor() ([]byte, []int) {
+	return file_internal_livechain_state_statepb_state_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *Anchor) GetRoot() []byte {
+	if x != nil {
+		return x.Root
+	}
+	return nil
+}
+
+func (x *Anchor) GetChunkCount() uint64 {
+	if x != nil {
+		return x.ChunkCount
+	}
+	return 0
+}
+
+func (x *Anchor) GetTotalSize() uint64 {
+	if x != nil {
+		return x.TotalSize
+	}
+	return 0
+}
+
+func (x *Anchor) GetBy() []byte {
+	if x != nil {
+		return x.By
+	}
+	return nil
+}
+
+// Payout is what was paid under one id.
+type Payout struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	By            []byte                 `protobuf:"bytes,1,opt,name=by,proto3" json:"by,omitempty"`          // 20 bytes
+	Asset         uint32                 `protobuf:"varint,2,opt,name=asset,proto3" json:"asset,omitempty"`   // as in a transaction
+	Amount        uint64                 `protobuf:"varint,3,opt,name=amount,proto3" json:"amount,omitempty"` // of all recipients
+	Recipients    uint32                 `protobuf:"varint,4,opt,name=recipients,proto3" json:"recipients,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Payout) Reset() {
+	*x = Payout{}
+	mi := &file_internal_livechain_state_statepb_state_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Payout) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Payout) ProtoMessage() {}
+
+func (x *Payout) ProtoReflect() protoreflect.Message {
+	mi := &file_internal_livechain_state_statepb_state_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Payout.ProtoReflect.Descriptor instead.
+func (*Payout) Descriptor() ([]byte, []int) {
+	return file_internal_livechain_state_statepb_state_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *Payout) GetBy() []byte {
+	if x != nil {
+		return x.By
+	}
+	return nil
+}
+
+func (x *Payout) GetAsset() uint32 {
+	if x != nil {
+		return x.Asset
+	}
+	return 0
+}
+
+func (x *Payout) GetAmount() uint64 {
+	if x != nil {
+		return x.Amount
+	}
+	return 0
+}
+
+func (x *Payout) GetRecipients() uint32 {
+	if x != nil {
+		return x.Recipients
+	}
+	return 0
+}
+
+// Voucher is CNPY that came onto the chain or left it.
+type Voucher struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Account       []byte                 `protobuf:"bytes,1,opt,name=account,proto3" json:"account,omitempty"` // 20 bytes: whose it became, or was
+	Amount        uint64                 `protobuf:"varint,2,opt,name=amount,proto3" json:"amount,omitempty"`
+	LedgerAccount []byte                 `protobuf:"bytes,3,opt,name=ledger_account,json=ledgerAccount,proto3" json:"ledger_account,omitempty"` // 16 bytes; none when it came
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Voucher) Reset() {
+	*x = Voucher{}
+	mi := &file_internal_livechain_state_statepb_state_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Voucher) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Voucher) ProtoMessage() {}
+
+func (x *Voucher) ProtoReflect() protoreflect.Message {
+	mi := &file_internal_livechain_state_statepb_state_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Voucher.ProtoReflect.Descriptor instead.
+func (*Voucher) Descriptor() ([]byte, []int) {
+	return file_internal_livechain_state_statepb_state_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *Voucher) GetAccount() []byte {
+	if x != nil {
+		return x.Account
+	}
+	return nil
+}
+
+func (x *Voucher) GetAmount() uint64 {
+	if x != nil {
+		return x.Amount
+	}
+	return 0
+}
+
+func (x *Voucher) GetLedgerAccount() []byte {
+	if x != nil {
+		return x.LedgerAccount
+	}
+	return nil
+}
+
 var File_internal_livechain_state_statepb_state_proto protoreflect.FileDescriptor
 
 const file_internal_livechain_state_statepb_state_proto_rawDesc = "" +
@@ -459,7 +658,25 @@ const file_internal_livechain_state_statepb_state_proto_rawDesc = "" +
 	"\tValidator\x12\x1d\n" +
 	"\n" +
 	"public_key\x18\x01 \x01(\fR\tpublicKey\x12\x14\n" +
-	"\x05power\x18\x02 \x01(\x03R\x05powerBDZBgithub.com/lucid-blockchain/lucid/internal/livechain/state/statepbb\x06proto3"
+	"\x05power\x18\x02 \x01(\x03R\x05power\"l\n" +
+	"\x06Anchor\x12\x12\n" +
+	"\x04root\x18\x01 \x01(\fR\x04root\x12\x1f\n" +
+	"\vchunk_count\x18\x02 \x01(\x04R\n" +
+	"chunkCount\x12\x1d\n" +
+	"\n" +
+	"total_size\x18\x03 \x01(\x04R\ttotalSize\x12\x0e\n" +
+	"\x02by\x18\x04 \x01(\fR\x02by\"f\n" +
+	"\x06Payout\x12\x0e\n" +
+	"\x02by\x18\x01 \x01(\fR\x02by\x12\x14\n" +
+	"\x05asset\x18\x02 \x01(\rR\x05asset\x12\x16\n" +
+	"\x06amount\x18\x03 \x01(\x04R\x06amount\x12\x1e\n" +
+	"\n" +
+	"recipients\x18\x04 \x01(\rR\n" +
+	"recipients\"b\n" +
+	"\aVoucher\x12\x18\n" +
+	"\aaccount\x18\x01 \x01(\fR\aaccount\x12\x16\n" +
+	"\x06amount\x18\x02 \x01(\x04R\x06amount\x12%\n" +
+	"\x0eledger_account\x18\x03 \x01(\fR\rledgerAccountBDZBgithub.com/lucid-blockchain/lucid/internal/livechain/state/statepbb\x06proto3"
 
 var (
 	file_internal_livechain_state_statepb_state_proto_rawDescOnce sync.Once
@@ -473,7 +690,7 @@ func file_internal_livechain_state_statepb_state_proto_rawDescGZIP() []byte {
 	return file_internal_livechain_state_statepb_state_proto_rawDescData
 }
 
-var file_internal_livechain_state_statepb_state_proto_msgTypes = make([]protoimpl.MessageInfo, 6)
+var file_internal_livechain_state_statepb_state_proto_msgTypes = make([]protoimpl.MessageInfo, 9)
 var file_internal_livechain_state_statepb_state_proto_goTypes = []any{
 	(*Account)(nil),    // 0: lucid.state.v1.Account
 	(*Vesting)(nil),    // 1: lucid.state.v1.Vesting
@@ -481,6 +698,9 @@ var file_internal_livechain_state_statepb_state_proto_goTypes = []any{
 	(*Chain)(nil),      // 3: lucid.state.v1.Chain
 	(*Validators)(nil), // 4: lucid.state.v1.Validators
 	(*Validator)(nil),  // 5: lucid.state.v1.Validator
+	(*Anchor)(nil),     // 6: lucid.state.v1.Anchor
+	(*Payout)(nil),     // 7: lucid.state.v1.Payout
+	(*Voucher)(nil),    // 8: lucid.state.v1.Voucher
 }
 var file_internal_livechain_state_statepb_state_proto_depIdxs = []int32{
 	1, // 0: lucid.state.v1.Account.vesting:type_name -> lucid.state.v1.Vesting
@@ -503,7 +723,7 @@ func file_internal_livechain_state_statepb_state_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_internal_livechain_state_statepb_state_proto_rawDesc), len(file_internal_livechain_state_statepb_state_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   6,
+			NumMessages:   9,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -149,6 +149,10 @@ type Body struct {
 	//	*Body_Deposit
 	//	*Body_Withdrawal
 	//	*Body_ValidatorUpdate
+	//	*Body_SessionAnchor
+	//	*Body_Payout
+	//	*Body_VoucherIn
+	//	*Body_VoucherOut
 	Message       isBody_Message `protobuf_oneof:"message"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -264,6 +268,42 @@ func (x *Body) GetValidatorUpdate() *ValidatorUpdate {
 	return nil
 }
 
+func (x *Body) GetSessionAnchor() *SessionAnchor {
+	if x != nil {
+		if x, ok := x.Message.(*Body_SessionAnchor); ok {
+			return x.SessionAnchor
+		}
+	}
+	return nil
+}
+
+func (x *Body) GetPayout() *Payout {
+	if x != nil {
+		if x, ok := x.Message.(*Body_Payout); ok {
+			return x.Payout
+		}
+	}
+	return nil
+}
+
+func (x *Body) GetVoucherIn() *VoucherIn {
+	if x != nil {
+		if x, ok := x.Message.(*Body_VoucherIn); ok {
+			return x.VoucherIn
+		}
+	}
+	return nil
+}
+
+func (x *Body) GetVoucherOut() *VoucherOut {
+	if x != nil {
+		if x, ok := x.Message.(*Body_VoucherOut); ok {
+			return x.VoucherOut
+		}
+	}
+	return nil
+}
+
 type isBody_Message interface {
 	isBody_Message()
 }
@@ -288,6 +328,22 @@ type Body_ValidatorUpdate struct {
 	ValidatorUpdate *ValidatorUpdate `protobuf:"bytes,20,opt,name=validator_update,json=validatorUpdate,proto3,oneof"`
 }
 
+type Body_SessionAnchor struct {
+	SessionAnchor *SessionAnchor `protobuf:"bytes,21,opt,name=session_anchor,json=sessionAnchor,proto3,oneof"`
+}
+
+type Body_Payout struct {
+	Payout *Payout `protobuf:"bytes,22,opt,name=payout,proto3,oneof"`
+}
+
+type Body_VoucherIn struct {
+	VoucherIn *VoucherIn `protobuf:"bytes,23,opt,name=voucher_in,json=voucherIn,proto3,oneof"`
+}
+
+type Body_VoucherOut struct {
+	VoucherOut *VoucherOut `protobuf:"bytes,24,opt,name=voucher_out,json=voucherOut,proto3,oneof"`
+}
+
 func (*Body_Transfer) isBody_Message() {}
 
 func (*Body_Swap) isBody_Message() {}
@@ -297,6 +353,14 @@ func (*Body_Deposit) isBody_Message() {}
 func (*Body_Withdrawal) isBody_Message() {}
 
 func (*Body_ValidatorUpdate) isBody_Message() {}
+
+func (*Body_SessionAnchor) isBody_Message() {}
+
+func (*Body_Payout) isBody_Message() {}
+
+func (*Body_VoucherIn) isBody_Message() {}
+
+func (*Body_VoucherOut) isBody_Message() {}
 
 // Transfer moves an amount to another account.
 type Transfer struct {
@@ -596,6 +660,313 @@ func (x *ValidatorUpdate) GetPower() uint64 {
 	return 0
 }
 
+// SessionAnchor keeps what a session's data is, once for each session.
+type SessionAnchor struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	SessionId     []byte                 `protobuf:"bytes,1,opt,name=session_id,json=sessionId,proto3" json:"session_id,omitempty"` // UUID, 16 bytes
+	Root          []byte                 `protobuf:"bytes,2,opt,name=root,proto3" json:"root,omitempty"`                            // BLAKE3 Merkle root of the chunks, 32 bytes
+	ChunkCount    uint64                 `protobuf:"varint,3,opt,name=chunk_count,json=chunkCount,proto3" json:"chunk_count,omitempty"`
+	TotalSize     uint64                 `protobuf:"varint,4,opt,name=total_size,json=totalSize,proto3" json:"total_size,omitempty"` // bytes
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SessionAnchor) Reset() {
+	*x = SessionAnchor{}
+	mi := &file_internal_livechain_tx_txpb_tx_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SessionAnchor) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SessionAnchor) ProtoMessage() {}
+
+func (x *SessionAnchor) ProtoReflect() protoreflect.Message {
+	mi := &file_internal_livechain_tx_txpb_tx_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SessionAnchor.ProtoReflect.Descriptor instead.
+func (*SessionAnchor) Descriptor() ([]byte, []int) {
+	return file_internal_livechain_tx_txpb_tx_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *SessionAnchor) GetSessionId() []byte {
+	if x != nil {
+		return x.SessionId
+	}
+	return nil
+}
+
+func (x *SessionAnchor) GetRoot() []byte {
+	if x != nil {
+		return x.Root
+	}
+	return nil
+}
+
+func (x *SessionAnchor) GetChunkCount() uint64 {
+	if x != nil {
+		return x.ChunkCount
+	}
+	return 0
+}
+
+func (x *SessionAnchor) GetTotalSize() uint64 {
+	if x != nil {
+		return x.TotalSize
+	}
+	return 0
+}
+
+// Payout pays many accounts at once, once for each id.
+type Payout struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            []byte                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"` // UUID, 16 bytes
+	Asset         Asset                  `protobuf:"varint,2,opt,name=asset,proto3,enum=lucid.chain.v1.Asset" json:"asset,omitempty"`
+	Payments      []*Payment             `protobuf:"bytes,3,rep,name=payments,proto3" json:"payments,omitempty"` // ascending by address
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Payout) Reset() {
+	*x = Payout{}
+	mi := &file_internal_livechain_tx_txpb_tx_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Payout) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Payout) ProtoMessage() {}
+
+func (x *Payout) ProtoReflect() protoreflect.Message {
+	mi := &file_internal_livechain_tx_txpb_tx_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Payout.ProtoReflect.Descriptor instead.
+func (*Payout) Descriptor() ([]byte, []int) {
+	return file_internal_livechain_tx_txpb_tx_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *Payout) GetId() []byte {
+	if x != nil {
+		return x.Id
+	}
+	return nil
+}
+
+func (x *Payout) GetAsset() Asset {
+	if x != nil {
+		return x.Asset
+	}
+	return Asset_ASSET_UNSPECIFIED
+}
+
+func (x *Payout) GetPayments() []*Payment {
+	if x != nil {
+		return x.Payments
+	}
+	return nil
+}
+
+// Payment is one recipient's part of a payout.
+type Payment struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	To            []byte                 `protobuf:"bytes,1,opt,name=to,proto3" json:"to,omitempty"`          // 20 bytes
+	Amount        uint64                 `protobuf:"varint,2,opt,name=amount,proto3" json:"amount,omitempty"` // 1e-6 units
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Payment) Reset() {
+	*x = Payment{}
+	mi := &file_internal_livechain_tx_txpb_tx_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Payment) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Payment) ProtoMessage() {}
+
+func (x *Payment) ProtoReflect() protoreflect.Message {
+	mi := &file_internal_livechain_tx_txpb_tx_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Payment.ProtoReflect.Descriptor instead.
+func (*Payment) Descriptor() ([]byte, []int) {
+	return file_internal_livechain_tx_txpb_tx_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *Payment) GetTo() []byte {
+	if x != nil {
+		return x.To
+	}
+	return nil
+}
+
+func (x *Payment) GetAmount() uint64 {
+	if x != nil {
+		return x.Amount
+	}
+	return 0
+}
+
+// VoucherIn brings CNPY onto the chain, by its authority, once for each
+// transfer of the ledger that locked it there.
+type VoucherIn struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	TransferId    []byte                 `protobuf:"bytes,1,opt,name=transfer_id,json=transferId,proto3" json:"transfer_id,omitempty"` // UUID, 16 bytes
+	To            []byte                 `protobuf:"bytes,2,opt,name=to,proto3" json:"to,omitempty"`                                   // 20 bytes
+	Amount        uint64                 `protobuf:"varint,3,opt,name=amount,proto3" json:"amount,omitempty"`                          // 1e-6 CNPY
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *VoucherIn) Reset() {
+	*x = VoucherIn{}
+	mi := &file_internal_livechain_tx_txpb_tx_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *VoucherIn) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*VoucherIn) ProtoMessage() {}
+
+func (x *VoucherIn) ProtoReflect() protoreflect.Message {
+	mi := &file_internal_livechain_tx_txpb_tx_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use VoucherIn.ProtoReflect.Descriptor instead.
+func (*VoucherIn) Descriptor() ([]byte, []int) {
+	return file_internal_livechain_tx_txpb_tx_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *VoucherIn) GetTransferId() []byte {
+	if x != nil {
+		return x.TransferId
+	}
+	return nil
+}
+
+func (x *VoucherIn) GetTo() []byte {
+	if x != nil {
+		return x.To
+	}
+	return nil
+}
+
+func (x *VoucherIn) GetAmount() uint64 {
+	if x != nil {
+		return x.Amount
+	}
+	return 0
+}
+
+// VoucherOut takes CNPY off the chain, to be paid out to an account of the
+// ledger, once for each id.
+type VoucherOut struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            []byte                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`                                            // UUID, 16 bytes, of the signer's choice
+	LedgerAccount []byte                 `protobuf:"bytes,2,opt,name=ledger_account,json=ledgerAccount,proto3" json:"ledger_account,omitempty"` // UUID, 16 bytes
+	Amount        uint64                 `protobuf:"varint,3,opt,name=amount,proto3" json:"amount,omitempty"`                                   // 1e-6 CNPY
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *VoucherOut) Reset() {
+	*x = VoucherOut{}
+	mi := &file_internal_livechain_tx_txpb_tx_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *VoucherOut) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*VoucherOut) ProtoMessage() {}
+
+func (x *VoucherOut) ProtoReflect() protoreflect.Message {
+	mi := &file_internal_livechain_tx_txpb_tx_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use VoucherOut.ProtoReflect.Descriptor instead.
+func (*VoucherOut) Descriptor() ([]byte, []int) {
+	return file_internal_livechain_tx_txpb_tx_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *VoucherOut) GetId() []byte {
+	if x != nil {
+		return x.Id
+	}
+	return nil
+}
+
+func (x *VoucherOut) GetLedgerAccount() []byte {
+	if x != nil {
+		return x.LedgerAccount
+	}
+	return nil
+}
+
+func (x *VoucherOut) GetAmount() uint64 {
+	if x != nil {
+		return x.Amount
+	}
+	return 0
+}
+
 var File_internal_livechain_tx_txpb_tx_proto protoreflect.FileDescriptor
 
 const file_internal_livechain_tx_txpb_tx_proto_rawDesc = "" +
@@ -605,7 +976,7 @@ const file_internal_livechain_tx_txpb_tx_proto_rawDesc = "" +
 	"\x04body\x18\x01 \x01(\fR\x04body\x12\x1d\n" +
 	"\n" +
 	"public_key\x18\x02 \x01(\fR\tpublicKey\x12\x1c\n" +
-	"\tsignature\x18\x03 \x01(\fR\tsignature\"\x93\x03\n" +
+	"\tsignature\x18\x03 \x01(\fR\tsignature\"\x88\x05\n" +
 	"\x04Body\x12\x19\n" +
 	"\bchain_id\x18\x01 \x01(\tR\achainId\x12\x14\n" +
 	"\x05nonce\x18\x02 \x01(\x04R\x05nonce\x12\x10\n" +
@@ -617,7 +988,13 @@ const file_internal_livechain_tx_txpb_tx_proto_rawDesc = "" +
 	"\n" +
 	"withdrawal\x18\x13 \x01(\v2\x1a.lucid.chain.v1.WithdrawalH\x00R\n" +
 	"withdrawal\x12L\n" +
-	"\x10validator_update\x18\x14 \x01(\v2\x1f.lucid.chain.v1.ValidatorUpdateH\x00R\x0fvalidatorUpdateB\t\n" +
+	"\x10validator_update\x18\x14 \x01(\v2\x1f.lucid.chain.v1.ValidatorUpdateH\x00R\x0fvalidatorUpdate\x12F\n" +
+	"\x0esession_anchor\x18\x15 \x01(\v2\x1d.lucid.chain.v1.SessionAnchorH\x00R\rsessionAnchor\x120\n" +
+	"\x06payout\x18\x16 \x01(\v2\x16.lucid.chain.v1.PayoutH\x00R\x06payout\x12:\n" +
+	"\n" +
+	"voucher_in\x18\x17 \x01(\v2\x19.lucid.chain.v1.VoucherInH\x00R\tvoucherIn\x12=\n" +
+	"\vvoucher_out\x18\x18 \x01(\v2\x1a.lucid.chain.v1.VoucherOutH\x00R\n" +
+	"voucherOutB\t\n" +
 	"\amessage\"_\n" +
 	"\bTransfer\x12\x0e\n" +
 	"\x02to\x18\x01 \x01(\fR\x02to\x12+\n" +
@@ -641,7 +1018,32 @@ const file_internal_livechain_tx_txpb_tx_proto_rawDesc = "" +
 	"\x0fValidatorUpdate\x12\x1d\n" +
 	"\n" +
 	"public_key\x18\x01 \x01(\fR\tpublicKey\x12\x14\n" +
-	"\x05power\x18\x02 \x01(\x04R\x05power*?\n" +
+	"\x05power\x18\x02 \x01(\x04R\x05power\"\x82\x01\n" +
+	"\rSessionAnchor\x12\x1d\n" +
+	"\n" +
+	"session_id\x18\x01 \x01(\fR\tsessionId\x12\x12\n" +
+	"\x04root\x18\x02 \x01(\fR\x04root\x12\x1f\n" +
+	"\vchunk_count\x18\x03 \x01(\x04R\n" +
+	"chunkCount\x12\x1d\n" +
+	"\n" +
+	"total_size\x18\x04 \x01(\x04R\ttotalSize\"z\n" +
+	"\x06Payout\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\fR\x02id\x12+\n" +
+	"\x05asset\x18\x02 \x01(\x0e2\x15.lucid.chain.v1.AssetR\x05asset\x123\n" +
+	"\bpayments\x18\x03 \x03(\v2\x17.lucid.chain.v1.PaymentR\bpayments\"1\n" +
+	"\aPayment\x12\x0e\n" +
+	"\x02to\x18\x01 \x01(\fR\x02to\x12\x16\n" +
+	"\x06amount\x18\x02 \x01(\x04R\x06amount\"T\n" +
+	"\tVoucherIn\x12\x1f\n" +
+	"\vtransfer_id\x18\x01 \x01(\fR\n" +
+	"transferId\x12\x0e\n" +
+	"\x02to\x18\x02 \x01(\fR\x02to\x12\x16\n" +
+	"\x06amount\x18\x03 \x01(\x04R\x06amount\"[\n" +
+	"\n" +
+	"VoucherOut\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\fR\x02id\x12%\n" +
+	"\x0eledger_account\x18\x02 \x01(\fR\rledgerAccount\x12\x16\n" +
+	"\x06amount\x18\x03 \x01(\x04R\x06amount*?\n" +
 	"\x05Asset\x12\x15\n" +
 	"\x11ASSET_UNSPECIFIED\x10\x00\x12\x0e\n" +
 	"\n" +
@@ -661,7 +1063,7 @@ func file_internal_livechain_tx_txpb_tx_proto_rawDescGZIP() []byte {
 }
 
 var file_internal_livechain_tx_txpb_tx_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_internal_livechain_tx_txpb_tx_proto_msgTypes = make([]protoimpl.MessageInfo, 7)
+var file_internal_livechain_tx_txpb_tx_proto_msgTypes = make([]protoimpl.MessageInfo, 12)
 var file_internal_livechain_tx_txpb_tx_proto_goTypes = []any{
 	(Asset)(0),              // 0: lucid.chain.v1.Asset
 	(*Envelope)(nil),        // 1: lucid.chain.v1.Envelope
@@ -671,20 +1073,31 @@ var file_internal_livechain_tx_txpb_tx_proto_goTypes = []any{
 	(*Deposit)(nil),         // 5: lucid.chain.v1.Deposit
 	(*Withdrawal)(nil),      // 6: lucid.chain.v1.Withdrawal
 	(*ValidatorUpdate)(nil), // 7: lucid.chain.v1.ValidatorUpdate
+	(*SessionAnchor)(nil),   // 8: lucid.chain.v1.SessionAnchor
+	(*Payout)(nil),          // 9: lucid.chain.v1.Payout
+	(*Payment)(nil),         // 10: lucid.chain.v1.Payment
+	(*VoucherIn)(nil),       // 11: lucid.chain.v1.VoucherIn
+	(*VoucherOut)(nil),      // 12: lucid.chain.v1.VoucherOut
 }
 var file_internal_livechain_tx_txpb_tx_proto_depIdxs = []int32{
-	3, // 0: lucid.chain.v1.Body.transfer:type_name -> lucid.chain.v1.Transfer
-	4, // 1: lucid.chain.v1.Body.swap:type_name -> lucid.chain.v1.Swap
-	5, // 2: lucid.chain.v1.Body.deposit:type_name -> lucid.chain.v1.Deposit
-	6, // 3: lucid.chain.v1.Body.withdrawal:type_name -> lucid.chain.v1.Withdrawal
-	7, // 4: lucid.chain.v1.Body.validator_update:type_name -> lucid.chain.v1.ValidatorUpdate
-	0, // 5: lucid.chain.v1.Transfer.asset:type_name -> lucid.chain.v1.Asset
-	0, // 6: lucid.chain.v1.Swap.sell:type_name -> lucid.chain.v1.Asset
-	7, // [7:7] is the sub-list for method output_type
-	7, // [7:7] is the sub-list for method input_type
-	7, // [7:7] is the sub-list for extension type_name
-	7, // [7:7] is the sub-list for extension extendee
-	0, // [0:7] is the sub-list for field type_name
+	3,  // 0: lucid.chain.v1.Body.transfer:type_name -> lucid.chain.v1.Transfer
+	4,  // 1: lucid.chain.v1.Body.swap:type_name -> lucid.chain.v1.Swap
+	5,  // 2: lucid.chain.v1.Body.deposit:type_name -> lucid.chain.v1.Deposit
+	6,  // 3: lucid.chain.v1.Body.withdrawal:type_name -> lucid.chain.v1.Withdrawal
+	7,  // 4: lucid.chain.v1.Body.validator_update:type_name -> lucid.chain.v1.ValidatorUpdate
+	8,  // 5: lucid.chain.v1.Body.session_anchor:type_name -> lucid.chain.v1.SessionAnchor
+	9,  // 6: lucid.chain.v1.Body.payout:type_name -> lucid.chain.v1.Payout
+	11, // 7: lucid.chain.v1.Body.voucher_in:type_name -> lucid.chain.v1.VoucherIn
+	12, // 8: lucid.chain.v1.Body.voucher_out:type_name -> lucid.chain.v1.VoucherOut
+	0,  // 9: lucid.chain.v1.Transfer.asset:type_name -> lucid.chain.v1.Asset
+	0,  // 10: lucid.chain.v1.Swap.sell:type_name -> lucid.chain.v1.Asset
+	0,  // 11: lucid.chain.v1.Payout.asset:type_name -> lucid.chain.v1.Asset
+	10, // 12: lucid.chain.v1.Payout.payments:type_name -> lucid.chain.v1.Payment
+	13, // [13:13] is the sub-list for method output_type
+	13, // [13:13] is the sub-list for method input_type
+	13, // [13:13] is the sub-list for extension type_name
+	13, // [13:13] is the sub-list for extension extendee
+	0,  // [0:13] is the sub-list for field type_name
 }
 
 func init() { file_internal_livechain_tx_txpb_tx_proto_init() }
@@ -698,6 +1111,10 @@ func file_internal_livechain_tx_txpb_tx_proto_init() {
 		(*Body_Deposit)(nil),
 		(*Body_Withdrawal)(nil),
 		(*Body_ValidatorUpdate)(nil),
+		(*Body_SessionAnchor)(nil),
+		(*Body_Payout)(nil),
+		(*Body_VoucherIn)(nil),
+		(*Body_VoucherOut)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -705,7 +1122,7 @@ func file_internal_livechain_tx_txpb_tx_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_internal_livechain_tx_txpb_tx_proto_rawDesc), len(file_internal_livechain_tx_txpb_tx_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   7,
+			NumMessages:   12,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
