@@ -38,7 +38,9 @@ const (
 	CodeValidators          Code = 17 // the set of validators can't be so
 	CodeDone                Code = 18 // carried out before, under the same id
 	CodeSupply              Code = 19 // more CNPY than can be counted
-	CodeAbsent              Code = 20 // of a query for a record that is not there
+	CodeAbsent              Code = 20 // what is asked for or voted on is not there
+	CodeNoVote              Code = 21 // only validators vote
+	CodeClosed              Code = 22 // the vote is over
 )
 
 var meanings = map[Code]string{
@@ -63,6 +65,8 @@ var meanings = map[Code]string{
 	CodeDone:                "that id has been used",
 	CodeSupply:              "the chain can't count so much CNPY",
 	CodeAbsent:              "the chain has no such record",
+	CodeNoVote:              "only validators vote",
+	CodeClosed:              "the vote is over",
 }
 
 // String says what the code means, in words that may be shown to anybody.

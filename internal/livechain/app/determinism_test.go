@@ -41,6 +41,8 @@ type author struct {
 	nonces func(livechain.Address) uint64
 	ahead  map[int]uint64 // nonces used in the block that is being written
 	last   []byte         // an earlier transaction, to be sent again
+
+	proposals []uuid.UUID
 }
 
 // newAuthor reads nonces from the chain that the transactions are run on first.
@@ -69,6 +71,8 @@ func (a *author) spoiled() []byte {
 	from := a.IntN(len(a.keys))
 	body := tx.Body{Nonce: a.nonces(a.homes[from]) + a.ahead[from], Fee: fee + money.Amount(a.IntN(3)), Message: a.message(from)}
 	switch a.IntN(20) {
+	case 8, 9:
+		return a.vote()
 	case 0:
 		return a.noise()
 	case 1:
@@ -107,12 +111,31 @@ func (a *author) noise() []byte {
 	return raw
 }
 
+// vote is one of those who are validators at times, on one of the last proposals.
+func (a *author) vote() []byte {
+	proposal, voter := a.id(), key(byte(50+a.IntN(3)))
+	if last := a.proposals[max(len(a.proposals)-5, 0):]; len(last) > 0 {
+		proposal = last[a.IntN(len(last))]
+	}
+	return sign(a.t, voter, tx.Body{Nonce: a.nonces(at(voter)), Message: tx.Vote{Proposal: proposal, Approve: a.IntN(3) > 0}})
+}
+
+// proposal leaves the fees within what author pays, mostly.
+func (a *author) proposal() tx.Message {
+	proposal := tx.Proposal{ID: a.id(), Change: tx.PoolFee(a.Uint32N(200))}
+	if a.IntN(2) == 0 {
+		proposal.Change = tx.MinFee(fee - 1 + money.Amount(a.IntN(3)))
+	}
+	a.proposals = append(a.proposals, proposal.ID)
+	return proposal
+}
+
 // message is one of anybody's; mostly one of its own for the authority.
 func (a *author) message(from int) tx.Message {
 	if from == len(a.keys)-1 && a.IntN(5) > 0 {
 		return a.command()
 	}
-	switch a.IntN(15) {
+	switch a.IntN(16) {
 	case 9:
 		return tx.SessionAnchor{Session: a.id(), Root: tx.Root{byte(a.IntN(256))}, Chunks: 2, Size: 2 + a.Uint64N(million)}
 	case 10:
@@ -121,6 +144,8 @@ func (a *author) message(from int) tx.Message {
 		return tx.Deposit{CNPY: a.amount(million), Tokens: a.amount(million)}
 	case 12:
 		return tx.Withdrawal{Percent: 1 + a.Uint32N(100)}
+	case 14:
+		return a.proposal()
 	case 13:
 		return a.command() // which only the authority may give
 	case 8:
@@ -176,6 +201,7 @@ type recorded struct {
 	txs    [][][]byte
 	hashes [][]byte
 	codes  map[app.Code]int
+	passed int          // proposals
 	cnpy   money.Amount // that vouchers have brought, without what they took away
 }
 
@@ -193,6 +219,10 @@ func record(c *chain, blocks int, seed uint64) *recorded {
 				r.cnpy += e.Amount
 			case app.VoucheredOut:
 				r.cnpy -= e.Amount
+			case app.Voted:
+				if e.State == "passed" {
+					r.passed++
+				}
 			}
 		}
 		r.txs, r.hashes = append(r.txs, txs), append(r.hashes, c.hash)
@@ -226,7 +256,8 @@ func TestSameBlocksSameAppHash(t *testing.T) {
 	first.hash = first.init()
 	r := record(first, blocks, determinismSeed)
 	t.Logf("%d blocks from PRNG seed %d; transactions by code: %v", blocks, determinismSeed, r.codes)
-	wanted := []app.Code{app.CodeShares, app.CodeAuthority, app.CodeValidators, app.CodeDone}
+	wanted := []app.Code{app.CodeShares, app.CodeAuthority, app.CodeValidators, app.CodeDone, app.CodeClosed}
+	require.NotZero(t, r.passed, "the rules have changed on the way")
 	for code := app.CodeOK; code <= app.CodePool; code++ {
 		wanted = append(wanted, code)
 	}

@@ -29,6 +29,8 @@ const (
 	typePayout     = "payout"
 	typeVoucherIn  = "voucher_in"
 	typeVoucherOut = "voucher_out"
+	typeProposal   = "proposal"
+	typeVote       = "vote"
 )
 
 // Names of the events' attributes. Amounts are decimals of whole units.
@@ -53,10 +55,12 @@ const (
 	keyChunks   = "chunk_count"
 	keySize     = "total_size"
 	keyLedger   = "ledger_account"
+	keyApprove  = "approve" // "true" or "false"
+	keyState    = "state"   // of the proposal after the vote
 )
 
 // Event is one of Transferred, Swapped, Provided, Removed, Empowered, Anchored,
-// PaidOut, VoucheredIn and VoucheredOut.
+// PaidOut, VoucheredIn, VoucheredOut, Proposed and Voted.
 type Event interface{ event() abci.Event }
 
 // Transferred is what a transfer did.
@@ -120,6 +124,29 @@ type VoucheredIn struct {
 type VoucheredOut struct {
 	Account livechain.Address // whose it was
 	tx.VoucherOut
+}
+
+// Proposed is a change that validators may vote on now.
+type Proposed struct {
+	Account livechain.Address
+	ID      uuid.UUID
+}
+
+// Voted is a validator's vote. The change is in force when State is "passed".
+type Voted struct {
+	Account  livechain.Address // of the validator's key
+	Proposal uuid.UUID
+	Approve  bool
+	State    string // "open", "passed" or "rejected"
+}
+
+func (e Proposed) event() abci.Event {
+	return event(typeProposal, keyAccount, e.Account.String(), keyID, e.ID.String())
+}
+
+func (e Voted) event() abci.Event {
+	return event(typeVote, keyAccount, e.Account.String(), keyID, e.Proposal.String(),
+		keyApprove, strconv.FormatBool(e.Approve), keyState, e.State)
 }
 
 func (e Anchored) event() abci.Event {
@@ -250,8 +277,18 @@ func (r *attributes) read() Event {
 		return VoucheredOut{Account: r.address(keyAccount), VoucherOut: tx.VoucherOut{
 			ID: r.id(keyID), LedgerAccount: r.id(keyLedger), Amount: r.amount(keyAmount),
 		}}
+	case typeProposal:
+		return Proposed{Account: r.address(keyAccount), ID: r.id(keyID)}
+	case typeVote:
+		return r.voted()
 	}
 	return nil
+}
+
+func (r *attributes) voted() Voted {
+	approve, err := strconv.ParseBool(r.values[keyApprove])
+	r.note(keyApprove, err)
+	return Voted{Account: r.address(keyAccount), Proposal: r.id(keyID), Approve: approve, State: r.values[keyState]}
 }
 
 func (r *attributes) anchored() Anchored {

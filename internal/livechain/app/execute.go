@@ -49,6 +49,10 @@ func run(below *overlay, t *tx.Tx, now time.Time) (events []abci.Event, admitted
 		events, err = e.voucherIn(m)
 	case tx.VoucherOut:
 		events, err = e.voucherOut(m)
+	case tx.Proposal:
+		events, err = e.propose(m)
+	case tx.Vote:
+		events, err = e.vote(m)
 	default:
 		err = refuse(CodeMalformed, "this chain's rules do not know the message")
 	}
@@ -69,6 +73,10 @@ func (e execution) admit() error {
 	if err != nil {
 		return err
 	}
+	free, err := e.goesFree(chain)
+	if err != nil {
+		return err
+	}
 	switch {
 	case e.tx.ChainID != chain.GetChainId():
 		return refuse(CodeWrongChain, "the transaction is for another chain than %s", chain.GetChainId())
@@ -78,7 +86,7 @@ func (e execution) admit() error {
 		return refuse(CodeStaleNonce, "nonce %d has been used, the next one is %d", e.tx.Nonce, account.GetNonce())
 	case e.tx.Nonce > account.GetNonce():
 		return refuse(CodeNonceGap, "nonce %d is too early, the next one is %d", e.tx.Nonce, account.GetNonce())
-	case uint64(e.tx.Fee) < chain.GetMinFee() && !e.governs(chain):
+	case uint64(e.tx.Fee) < chain.GetMinFee() && !free:
 		return refuse(CodeFeeTooLow, "the least fee is %s tokens", money.Amount(chain.GetMinFee()))
 	}
 	if err := e.take(account, tx.Token, e.tx.Fee); err != nil {

@@ -16,18 +16,19 @@ import (
 	"github.com/lucid-blockchain/lucid/internal/money"
 )
 
-// Prefixes of the records that are written once, each before a UUID's bytes, and
-// of the queries for them. What they hold never changes, so that a proof of it
-// stays true.
+// Prefixes of the records that are known by a UUID, each before its bytes, and of
+// the queries for them. But for a proposal's, what they hold never changes: a
+// proof of it stays true.
 const (
 	anchorPrefix     = "anchor/"
 	payoutPrefix     = "payout/"
 	voucherInPrefix  = "voucher-in/"
 	voucherOutPrefix = "voucher-out/"
+	proposalPrefix   = "proposal/"
 )
 
 // oncePaths are the queries for them, as a refusal tells.
-const oncePaths = "/anchor/{uuid}, /payout/{uuid}, /voucher-in/{uuid}, /voucher-out/{uuid}"
+const oncePaths = "/anchor/{uuid}, /payout/{uuid}, /voucher-in/{uuid}, /voucher-out/{uuid}, /proposal/{uuid}"
 
 func onceKey(prefix string, id uuid.UUID) string { return prefix + string(id[:]) }
 
@@ -165,7 +166,7 @@ func describeVoucher(id uuid.UUID, r *statepb.Voucher) Voucher {
 	return v
 }
 
-// onceAnswer reads a record that was written once.
+// onceAnswer reads a record that is known by a UUID.
 func onceAnswer(from source, prefix string, id uuid.UUID) (answer any, err error) {
 	var record proto.Message
 	switch key := onceKey(prefix, id); prefix {
@@ -177,6 +178,12 @@ func onceAnswer(from source, prefix string, id uuid.UUID) (answer any, err error
 		r := &statepb.Payout{}
 		record, err = r, from.record(key, r)
 		answer = describePayout(id, r)
+	case proposalPrefix:
+		r := &statepb.Proposal{}
+		record, err = r, from.record(key, r)
+		if err == nil {
+			answer, err = proposalAnswer(from, id, r)
+		}
 	default:
 		r := &statepb.Voucher{}
 		record, err = r, from.record(key, r)
@@ -190,7 +197,7 @@ func onceAnswer(from source, prefix string, id uuid.UUID) (answer any, err error
 
 // oncePath takes a query's path such as /anchor/{uuid} apart.
 func oncePath(path string) (prefix string, id uuid.UUID, ok bool, err error) {
-	for _, prefix = range []string{anchorPrefix, payoutPrefix, voucherInPrefix, voucherOutPrefix} {
+	for _, prefix = range []string{anchorPrefix, payoutPrefix, voucherInPrefix, voucherOutPrefix, proposalPrefix} {
 		text, found := strings.CutPrefix(path, "/"+prefix)
 		if !found {
 			continue

@@ -159,6 +159,8 @@ func TestTreasuryPaysOut(t *testing.T) {
 // Every kind is refused before it moves anything, in the mempool and in a block.
 func TestEveryKindIsRefusedAlike(t *testing.T) {
 	kinds := map[string]tx.Message{
+		"proposal":    tx.Proposal{ID: number(1), Change: tx.PoolFee(30)},
+		"vote":        tx.Vote{Proposal: number(1), Approve: true},
 		"anchor":      tx.SessionAnchor{Session: number(1), Chunks: 1, Size: 1},
 		"payout":      payouts(1, tx.CNPY, tx.Payment{To: at(key(1)), Amount: 1}),
 		"voucher in":  tx.VoucherIn{Transfer: number(1), To: at(key(1)), Amount: 1},

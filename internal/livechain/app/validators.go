@@ -30,14 +30,26 @@ func (e execution) isAuthority(chain *statepb.Chain) bool {
 	return bytes.Equal(chain.GetAuthority(), e.from[:])
 }
 
-// governs reports whether the message is one for which the chain's authority,
-// which need not hold any token, pays no fee.
-func (e execution) governs(chain *statepb.Chain) bool {
+// goesFree reports whether the message is one for which its signer, who need not
+// hold any token, pays no fee: a command of the authority's or a validator's vote.
+func (e execution) goesFree(chain *statepb.Chain) (bool, error) {
 	switch e.tx.Message.(type) {
 	case tx.ValidatorUpdate, tx.VoucherIn:
-		return e.isAuthority(chain)
+		return e.isAuthority(chain), nil
+	case tx.Vote:
+		set, err := validatorsOf(e.on)
+		return powerOf(set, e.tx.Signer) > 0, err
 	}
-	return false
+	return false, nil
+}
+
+// powerOf is 0 for who is no validator.
+func powerOf(set *statepb.Validators, key []byte) int64 {
+	at, found := slices.BinarySearchFunc(set.GetValidators(), &statepb.Validator{PublicKey: key}, byKey)
+	if !found {
+		return 0
+	}
+	return set.Validators[at].GetPower()
 }
 
 func (e execution) updateValidator(m tx.ValidatorUpdate) ([]abci.Event, error) {
@@ -45,7 +57,7 @@ func (e execution) updateValidator(m tx.ValidatorUpdate) ([]abci.Event, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !e.governs(chain) {
+	if !e.isAuthority(chain) {
 		return nil, refuse(CodeAuthority, "validators are changed by the chain's authority alone")
 	}
 	set, err := validatorsOf(e.on)

@@ -147,6 +147,13 @@ func (c *Client) VoucherOut(ctx context.Context, id uuid.UUID) (app.Voucher, err
 	return voucher, err
 }
 
+// Proposal asks for a proposal and the votes on it. NotFound when there is none.
+func (c *Client) Proposal(ctx context.Context, id uuid.UUID) (app.Proposal, error) {
+	var proposal app.Proposal
+	err := c.query(ctx, "/proposal/"+id.String(), &proposal)
+	return proposal, err
+}
+
 func (c *Client) query(ctx context.Context, path string, into any) error {
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()

@@ -13,9 +13,11 @@ import (
 	"github.com/lucid-blockchain/lucid/internal/money"
 )
 
-// once is a message that a chain carries out exactly once for its id, whoever
-// signs it and however often.
-type once interface {
+// The messages of this file are carried out exactly once for their id, whoever
+// signs them and however often.
+
+// encoder is a message that writes itself.
+type encoder interface {
 	Message
 	encode(into *txpb.Body)
 }

@@ -44,7 +44,7 @@ const (
 )
 
 // Message is one of Transfer, Swap, Deposit, Withdrawal, ValidatorUpdate,
-// SessionAnchor, Payout, VoucherIn and VoucherOut.
+// SessionAnchor, Payout, VoucherIn, VoucherOut, Proposal and Vote.
 type Message interface{ message() }
 
 // Transfer moves an amount, greater than zero, to another account.
@@ -190,7 +190,7 @@ func (b Body) proto() (*txpb.Body, error) {
 		}}
 	case ValidatorUpdate:
 		pb.Message = &txpb.Body_ValidatorUpdate{ValidatorUpdate: &txpb.ValidatorUpdate{PublicKey: m.Key, Power: uint64(m.Power)}}
-	case once:
+	case encoder:
 		m.encode(pb)
 	}
 	_, err := fromProto(pb)
@@ -228,6 +228,10 @@ func fromProto(pb *txpb.Body) (Body, error) {
 		body.Message, err = voucherIn(m.VoucherIn)
 	case *txpb.Body_VoucherOut:
 		body.Message, err = voucherOut(m.VoucherOut)
+	case *txpb.Body_Proposal:
+		body.Message, err = proposal(m.Proposal)
+	case *txpb.Body_Vote:
+		body.Message, err = vote(m.Vote)
 	default:
 		err = fmt.Errorf("%w: no message", ErrMalformed)
 	}

@@ -53,6 +53,11 @@ func everyKind() []tx.Body {
 		tx.Payout{ID: uuid.UUID{1}, Asset: tx.Token, Payments: payments(2)},
 		tx.VoucherIn{Transfer: uuid.UUID{1}, To: livechain.Address{1}, Amount: 5},
 		tx.VoucherOut{ID: uuid.UUID{1}, LedgerAccount: uuid.UUID{2}, Amount: math.MaxInt64},
+		tx.Proposal{ID: uuid.UUID{1}, Change: tx.MinFee(0)},
+		tx.Proposal{ID: uuid.UUID{1}, Change: tx.MinFee(tx.MaxMinFee)},
+		tx.Proposal{ID: uuid.UUID{1}, Change: tx.PoolFee(tx.MaxFeeBasisPoints)},
+		tx.Vote{Proposal: uuid.UUID{1}},
+		tx.Vote{Proposal: uuid.UUID{1}, Approve: true},
 	} {
 		bodies = append(bodies, tx.Body{ChainID: "aurora-1", Message: message})
 	}
@@ -136,6 +141,12 @@ func TestBodiesThatCannotBeSigned(t *testing.T) {
 		"no id out":         {ChainID: "a", Message: tx.VoucherOut{LedgerAccount: uuid.UUID{1}, Amount: 1}},
 		"no account":        {ChainID: "a", Message: tx.VoucherOut{ID: uuid.UUID{1}, Amount: 1}},
 		"no CNPY out":       {ChainID: "a", Message: tx.VoucherOut{ID: uuid.UUID{1}, LedgerAccount: uuid.UUID{1}}},
+		"no proposal":       {ChainID: "a", Message: tx.Vote{}},
+		"an unknown change": {ChainID: "a", Message: tx.Proposal{Change: tx.PoolFee(1)}},
+		"no change":         {ChainID: "a", Message: tx.Proposal{ID: uuid.UUID{1}}},
+		"too high a fee":    {ChainID: "a", Message: tx.Proposal{ID: uuid.UUID{1}, Change: tx.MinFee(tx.MaxMinFee + 1)}},
+		"a fee below zero":  {ChainID: "a", Message: tx.Proposal{ID: uuid.UUID{1}, Change: tx.MinFee(-1)}},
+		"too high a part":   {ChainID: "a", Message: tx.Proposal{ID: uuid.UUID{1}, Change: tx.PoolFee(tx.MaxFeeBasisPoints + 1)}},
 		"half a key":        {ChainID: "a", Message: tx.ValidatorUpdate{Key: make([]byte, 16)}},
 		"too much power":    {ChainID: "a", Message: tx.ValidatorUpdate{Key: make([]byte, 32), Power: tx.MaxPower + 1}},
 		"negative power":    {ChainID: "a", Message: tx.ValidatorUpdate{Key: make([]byte, 32), Power: -1}},

@@ -24,6 +24,55 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+type Proposal_State int32
+
+const (
+	Proposal_STATE_OPEN     Proposal_State = 0
+	Proposal_STATE_PASSED   Proposal_State = 1
+	Proposal_STATE_REJECTED Proposal_State = 2
+)
+
+// Enum value maps for Proposal_State.
+var (
+	Proposal_State_name = map[int32]string{
+		0: "STATE_OPEN",
+		1: "STATE_PASSED",
+		2: "STATE_REJECTED",
+	}
+	Proposal_State_value = map[string]int32{
+		"STATE_OPEN":     0,
+		"STATE_PASSED":   1,
+		"STATE_REJECTED": 2,
+	}
+)
+
+func (x Proposal_State) Enum() *Proposal_State {
+	p := new(Proposal_State)
+	*p = x
+	return p
+}
+
+func (x Proposal_State) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Proposal_State) Descriptor() protoreflect.EnumDescriptor {
+	return file_internal_livechain_state_statepb_state_proto_enumTypes[0].Descriptor()
+}
+
+func (Proposal_State) Type() protoreflect.EnumType {
+	return &file_internal_livechain_state_statepb_state_proto_enumTypes[0]
+}
+
+func (x Proposal_State) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Proposal_State.Descriptor instead.
+func (Proposal_State) EnumDescriptor() ([]byte, []int) {
+	return file_internal_livechain_state_statepb_state_proto_rawDescGZIP(), []int{9, 0}
+}
+
 // Account is what one address holds.
 type Account struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -621,6 +670,129 @@ func (x *Voucher) GetLedgerAccount() []byte {
 	return nil
 }
 
+// Proposal is a change of the rules and what the validators say to it.
+type Proposal struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	By    []byte                 `protobuf:"bytes,1,opt,name=by,proto3" json:"by,omitempty"`      // 20 bytes
+	Ends  int64                  `protobuf:"varint,2,opt,name=ends,proto3" json:"ends,omitempty"` // Unix seconds of the last block that takes a vote
+	State Proposal_State         `protobuf:"varint,3,opt,name=state,proto3,enum=lucid.state.v1.Proposal_State" json:"state,omitempty"`
+	// Types that are valid to be assigned to Change:
+	//
+	//	*Proposal_MinFee
+	//	*Proposal_FeeBasisPoints
+	Change        isProposal_Change `protobuf_oneof:"change"`
+	Approving     [][]byte          `protobuf:"bytes,6,rep,name=approving,proto3" json:"approving,omitempty"` // Ed25519 keys of validators, as they came
+	Opposing      [][]byte          `protobuf:"bytes,7,rep,name=opposing,proto3" json:"opposing,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Proposal) Reset() {
+	*x = Proposal{}
+	mi := &file_internal_livechain_state_statepb_state_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Proposal) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Proposal) ProtoMessage() {}
+
+func (x *Proposal) ProtoReflect() protoreflect.Message {
+	mi := &file_internal_livechain_state_statepb_state_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Proposal.ProtoReflect.Descriptor instead.
+func (*Proposal) Descriptor() ([]byte, []int) {
+	return file_internal_livechain_state_statepb_state_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *Proposal) GetBy() []byte {
+	if x != nil {
+		return x.By
+	}
+	return nil
+}
+
+func (x *Proposal) GetEnds() int64 {
+	if x != nil {
+		return x.Ends
+	}
+	return 0
+}
+
+func (x *Proposal) GetState() Proposal_State {
+	if x != nil {
+		return x.State
+	}
+	return Proposal_STATE_OPEN
+}
+
+func (x *Proposal) GetChange() isProposal_Change {
+	if x != nil {
+		return x.Change
+	}
+	return nil
+}
+
+func (x *Proposal) GetMinFee() uint64 {
+	if x != nil {
+		if x, ok := x.Change.(*Proposal_MinFee); ok {
+			return x.MinFee
+		}
+	}
+	return 0
+}
+
+func (x *Proposal) GetFeeBasisPoints() uint32 {
+	if x != nil {
+		if x, ok := x.Change.(*Proposal_FeeBasisPoints); ok {
+			return x.FeeBasisPoints
+		}
+	}
+	return 0
+}
+
+func (x *Proposal) GetApproving() [][]byte {
+	if x != nil {
+		return x.Approving
+	}
+	return nil
+}
+
+func (x *Proposal) GetOpposing() [][]byte {
+	if x != nil {
+		return x.Opposing
+	}
+	return nil
+}
+
+type isProposal_Change interface {
+	isProposal_Change()
+}
+
+type Proposal_MinFee struct {
+	MinFee uint64 `protobuf:"varint,4,opt,name=min_fee,json=minFee,proto3,oneof"`
+}
+
+type Proposal_FeeBasisPoints struct {
+	FeeBasisPoints uint32 `protobuf:"varint,5,opt,name=fee_basis_points,json=feeBasisPoints,proto3,oneof"`
+}
+
+func (*Proposal_MinFee) isProposal_Change() {}
+
+func (*Proposal_FeeBasisPoints) isProposal_Change() {}
+
 var File_internal_livechain_state_statepb_state_proto protoreflect.FileDescriptor
 
 const file_internal_livechain_state_statepb_state_proto_rawDesc = "" +
@@ -676,7 +848,21 @@ const file_internal_livechain_state_statepb_state_proto_rawDesc = "" +
 	"\aVoucher\x12\x18\n" +
 	"\aaccount\x18\x01 \x01(\fR\aaccount\x12\x16\n" +
 	"\x06amount\x18\x02 \x01(\x04R\x06amount\x12%\n" +
-	"\x0eledger_account\x18\x03 \x01(\fR\rledgerAccountBDZBgithub.com/lucid-blockchain/lucid/internal/livechain/state/statepbb\x06proto3"
+	"\x0eledger_account\x18\x03 \x01(\fR\rledgerAccount\"\xae\x02\n" +
+	"\bProposal\x12\x0e\n" +
+	"\x02by\x18\x01 \x01(\fR\x02by\x12\x12\n" +
+	"\x04ends\x18\x02 \x01(\x03R\x04ends\x124\n" +
+	"\x05state\x18\x03 \x01(\x0e2\x1e.lucid.state.v1.Proposal.StateR\x05state\x12\x19\n" +
+	"\amin_fee\x18\x04 \x01(\x04H\x00R\x06minFee\x12*\n" +
+	"\x10fee_basis_points\x18\x05 \x01(\rH\x00R\x0efeeBasisPoints\x12\x1c\n" +
+	"\tapproving\x18\x06 \x03(\fR\tapproving\x12\x1a\n" +
+	"\bopposing\x18\a \x03(\fR\bopposing\"=\n" +
+	"\x05State\x12\x0e\n" +
+	"\n" +
+	"STATE_OPEN\x10\x00\x12\x10\n" +
+	"\fSTATE_PASSED\x10\x01\x12\x12\n" +
+	"\x0eSTATE_REJECTED\x10\x02B\b\n" +
+	"\x06changeBDZBgithub.com/lucid-blockchain/lucid/internal/livechain/state/statepbb\x06proto3"
 
 var (
 	file_internal_livechain_state_statepb_state_proto_rawDescOnce sync.Once
@@ -690,26 +876,30 @@ func file_internal_livechain_state_statepb_state_proto_rawDescGZIP() []byte {
 	return file_internal_livechain_state_statepb_state_proto_rawDescData
 }
 
-var file_internal_livechain_state_statepb_state_proto_msgTypes = make([]protoimpl.MessageInfo, 9)
+var file_internal_livechain_state_statepb_state_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
+var file_internal_livechain_state_statepb_state_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
 var file_internal_livechain_state_statepb_state_proto_goTypes = []any{
-	(*Account)(nil),    // 0: lucid.state.v1.Account
-	(*Vesting)(nil),    // 1: lucid.state.v1.Vesting
-	(*Pool)(nil),       // 2: lucid.state.v1.Pool
-	(*Chain)(nil),      // 3: lucid.state.v1.Chain
-	(*Validators)(nil), // 4: lucid.state.v1.Validators
-	(*Validator)(nil),  // 5: lucid.state.v1.Validator
-	(*Anchor)(nil),     // 6: lucid.state.v1.Anchor
-	(*Payout)(nil),     // 7: lucid.state.v1.Payout
-	(*Voucher)(nil),    // 8: lucid.state.v1.Voucher
+	(Proposal_State)(0), // 0: lucid.state.v1.Proposal.State
+	(*Account)(nil),     // 1: lucid.state.v1.Account
+	(*Vesting)(nil),     // 2: lucid.state.v1.Vesting
+	(*Pool)(nil),        // 3: lucid.state.v1.Pool
+	(*Chain)(nil),       // 4: lucid.state.v1.Chain
+	(*Validators)(nil),  // 5: lucid.state.v1.Validators
+	(*Validator)(nil),   // 6: lucid.state.v1.Validator
+	(*Anchor)(nil),      // 7: lucid.state.v1.Anchor
+	(*Payout)(nil),      // 8: lucid.state.v1.Payout
+	(*Voucher)(nil),     // 9: lucid.state.v1.Voucher
+	(*Proposal)(nil),    // 10: lucid.state.v1.Proposal
 }
 var file_internal_livechain_state_statepb_state_proto_depIdxs = []int32{
-	1, // 0: lucid.state.v1.Account.vesting:type_name -> lucid.state.v1.Vesting
-	5, // 1: lucid.state.v1.Validators.validators:type_name -> lucid.state.v1.Validator
-	2, // [2:2] is the sub-list for method output_type
-	2, // [2:2] is the sub-list for method input_type
-	2, // [2:2] is the sub-list for extension type_name
-	2, // [2:2] is the sub-list for extension extendee
-	0, // [0:2] is the sub-list for field type_name
+	2, // 0: lucid.state.v1.Account.vesting:type_name -> lucid.state.v1.Vesting
+	6, // 1: lucid.state.v1.Validators.validators:type_name -> lucid.state.v1.Validator
+	0, // 2: lucid.state.v1.Proposal.state:type_name -> lucid.state.v1.Proposal.State
+	3, // [3:3] is the sub-list for method output_type
+	3, // [3:3] is the sub-list for method input_type
+	3, // [3:3] is the sub-list for extension type_name
+	3, // [3:3] is the sub-list for extension extendee
+	0, // [0:3] is the sub-list for field type_name
 }
 
 func init() { file_internal_livechain_state_statepb_state_proto_init() }
@@ -717,18 +907,23 @@ func file_internal_livechain_state_statepb_state_proto_init() {
 	if File_internal_livechain_state_statepb_state_proto != nil {
 		return
 	}
+	file_internal_livechain_state_statepb_state_proto_msgTypes[9].OneofWrappers = []any{
+		(*Proposal_MinFee)(nil),
+		(*Proposal_FeeBasisPoints)(nil),
+	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_internal_livechain_state_statepb_state_proto_rawDesc), len(file_internal_livechain_state_statepb_state_proto_rawDesc)),
-			NumEnums:      0,
-			NumMessages:   9,
+			NumEnums:      1,
+			NumMessages:   10,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
 		GoTypes:           file_internal_livechain_state_statepb_state_proto_goTypes,
 		DependencyIndexes: file_internal_livechain_state_statepb_state_proto_depIdxs,
+		EnumInfos:         file_internal_livechain_state_statepb_state_proto_enumTypes,
 		MessageInfos:      file_internal_livechain_state_statepb_state_proto_msgTypes,
 	}.Build()
 	File_internal_livechain_state_statepb_state_proto = out.File

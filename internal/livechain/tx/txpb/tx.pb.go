@@ -153,6 +153,8 @@ type Body struct {
 	//	*Body_Payout
 	//	*Body_VoucherIn
 	//	*Body_VoucherOut
+	//	*Body_Proposal
+	//	*Body_Vote
 	Message       isBody_Message `protobuf_oneof:"message"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -304,6 +306,24 @@ func (x *Body) GetVoucherOut() *VoucherOut {
 	return nil
 }
 
+func (x *Body) GetProposal() *Proposal {
+	if x != nil {
+		if x, ok := x.Message.(*Body_Proposal); ok {
+			return x.Proposal
+		}
+	}
+	return nil
+}
+
+func (x *Body) GetVote() *Vote {
+	if x != nil {
+		if x, ok := x.Message.(*Body_Vote); ok {
+			return x.Vote
+		}
+	}
+	return nil
+}
+
 type isBody_Message interface {
 	isBody_Message()
 }
@@ -344,6 +364,14 @@ type Body_VoucherOut struct {
 	VoucherOut *VoucherOut `protobuf:"bytes,24,opt,name=voucher_out,json=voucherOut,proto3,oneof"`
 }
 
+type Body_Proposal struct {
+	Proposal *Proposal `protobuf:"bytes,25,opt,name=proposal,proto3,oneof"`
+}
+
+type Body_Vote struct {
+	Vote *Vote `protobuf:"bytes,26,opt,name=vote,proto3,oneof"`
+}
+
 func (*Body_Transfer) isBody_Message() {}
 
 func (*Body_Swap) isBody_Message() {}
@@ -361,6 +389,10 @@ func (*Body_Payout) isBody_Message() {}
 func (*Body_VoucherIn) isBody_Message() {}
 
 func (*Body_VoucherOut) isBody_Message() {}
+
+func (*Body_Proposal) isBody_Message() {}
+
+func (*Body_Vote) isBody_Message() {}
 
 // Transfer moves an amount to another account.
 type Transfer struct {
@@ -967,6 +999,150 @@ func (x *VoucherOut) GetAmount() uint64 {
 	return 0
 }
 
+// Proposal asks the validators for a change of the chain's rules.
+type Proposal struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Id    []byte                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"` // UUID, 16 bytes, of the signer's choice
+	// Types that are valid to be assigned to Change:
+	//
+	//	*Proposal_MinFee
+	//	*Proposal_FeeBasisPoints
+	Change        isProposal_Change `protobuf_oneof:"change"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Proposal) Reset() {
+	*x = Proposal{}
+	mi := &file_internal_livechain_tx_txpb_tx_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Proposal) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Proposal) ProtoMessage() {}
+
+func (x *Proposal) ProtoReflect() protoreflect.Message {
+	mi := &file_internal_livechain_tx_txpb_tx_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Proposal.ProtoReflect.Descriptor instead.
+func (*Proposal) Descriptor() ([]byte, []int) {
+	return file_internal_livechain_tx_txpb_tx_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *Proposal) GetId() []byte {
+	if x != nil {
+		return x.Id
+	}
+	return nil
+}
+
+func (x *Proposal) GetChange() isProposal_Change {
+	if x != nil {
+		return x.Change
+	}
+	return nil
+}
+
+func (x *Proposal) GetMinFee() uint64 {
+	if x != nil {
+		if x, ok := x.Change.(*Proposal_MinFee); ok {
+			return x.MinFee
+		}
+	}
+	return 0
+}
+
+func (x *Proposal) GetFeeBasisPoints() uint32 {
+	if x != nil {
+		if x, ok := x.Change.(*Proposal_FeeBasisPoints); ok {
+			return x.FeeBasisPoints
+		}
+	}
+	return 0
+}
+
+type isProposal_Change interface {
+	isProposal_Change()
+}
+
+type Proposal_MinFee struct {
+	MinFee uint64 `protobuf:"varint,2,opt,name=min_fee,json=minFee,proto3,oneof"` // 1e-6 native tokens
+}
+
+type Proposal_FeeBasisPoints struct {
+	FeeBasisPoints uint32 `protobuf:"varint,3,opt,name=fee_basis_points,json=feeBasisPoints,proto3,oneof"` // of the AMM pool
+}
+
+func (*Proposal_MinFee) isProposal_Change() {}
+
+func (*Proposal_FeeBasisPoints) isProposal_Change() {}
+
+// Vote is a validator's, signed with its key, once for each proposal.
+type Vote struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	ProposalId    []byte                 `protobuf:"bytes,1,opt,name=proposal_id,json=proposalId,proto3" json:"proposal_id,omitempty"` // UUID, 16 bytes
+	Approve       bool                   `protobuf:"varint,2,opt,name=approve,proto3" json:"approve,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Vote) Reset() {
+	*x = Vote{}
+	mi := &file_internal_livechain_tx_txpb_tx_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Vote) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Vote) ProtoMessage() {}
+
+func (x *Vote) ProtoReflect() protoreflect.Message {
+	mi := &file_internal_livechain_tx_txpb_tx_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Vote.ProtoReflect.Descriptor instead.
+func (*Vote) Descriptor() ([]byte, []int) {
+	return file_internal_livechain_tx_txpb_tx_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *Vote) GetProposalId() []byte {
+	if x != nil {
+		return x.ProposalId
+	}
+	return nil
+}
+
+func (x *Vote) GetApprove() bool {
+	if x != nil {
+		return x.Approve
+	}
+	return false
+}
+
 var File_internal_livechain_tx_txpb_tx_proto protoreflect.FileDescriptor
 
 const file_internal_livechain_tx_txpb_tx_proto_rawDesc = "" +
@@ -976,7 +1152,7 @@ const file_internal_livechain_tx_txpb_tx_proto_rawDesc = "" +
 	"\x04body\x18\x01 \x01(\fR\x04body\x12\x1d\n" +
 	"\n" +
 	"public_key\x18\x02 \x01(\fR\tpublicKey\x12\x1c\n" +
-	"\tsignature\x18\x03 \x01(\fR\tsignature\"\x88\x05\n" +
+	"\tsignature\x18\x03 \x01(\fR\tsignature\"\xec\x05\n" +
 	"\x04Body\x12\x19\n" +
 	"\bchain_id\x18\x01 \x01(\tR\achainId\x12\x14\n" +
 	"\x05nonce\x18\x02 \x01(\x04R\x05nonce\x12\x10\n" +
@@ -994,7 +1170,9 @@ const file_internal_livechain_tx_txpb_tx_proto_rawDesc = "" +
 	"\n" +
 	"voucher_in\x18\x17 \x01(\v2\x19.lucid.chain.v1.VoucherInH\x00R\tvoucherIn\x12=\n" +
 	"\vvoucher_out\x18\x18 \x01(\v2\x1a.lucid.chain.v1.VoucherOutH\x00R\n" +
-	"voucherOutB\t\n" +
+	"voucherOut\x126\n" +
+	"\bproposal\x18\x19 \x01(\v2\x18.lucid.chain.v1.ProposalH\x00R\bproposal\x12*\n" +
+	"\x04vote\x18\x1a \x01(\v2\x14.lucid.chain.v1.VoteH\x00R\x04voteB\t\n" +
 	"\amessage\"_\n" +
 	"\bTransfer\x12\x0e\n" +
 	"\x02to\x18\x01 \x01(\fR\x02to\x12+\n" +
@@ -1043,7 +1221,16 @@ const file_internal_livechain_tx_txpb_tx_proto_rawDesc = "" +
 	"VoucherOut\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\fR\x02id\x12%\n" +
 	"\x0eledger_account\x18\x02 \x01(\fR\rledgerAccount\x12\x16\n" +
-	"\x06amount\x18\x03 \x01(\x04R\x06amount*?\n" +
+	"\x06amount\x18\x03 \x01(\x04R\x06amount\"k\n" +
+	"\bProposal\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\fR\x02id\x12\x19\n" +
+	"\amin_fee\x18\x02 \x01(\x04H\x00R\x06minFee\x12*\n" +
+	"\x10fee_basis_points\x18\x03 \x01(\rH\x00R\x0efeeBasisPointsB\b\n" +
+	"\x06change\"A\n" +
+	"\x04Vote\x12\x1f\n" +
+	"\vproposal_id\x18\x01 \x01(\fR\n" +
+	"proposalId\x12\x18\n" +
+	"\aapprove\x18\x02 \x01(\bR\aapprove*?\n" +
 	"\x05Asset\x12\x15\n" +
 	"\x11ASSET_UNSPECIFIED\x10\x00\x12\x0e\n" +
 	"\n" +
@@ -1063,7 +1250,7 @@ func file_internal_livechain_tx_txpb_tx_proto_rawDescGZIP() []byte {
 }
 
 var file_internal_livechain_tx_txpb_tx_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_internal_livechain_tx_txpb_tx_proto_msgTypes = make([]protoimpl.MessageInfo, 12)
+var file_internal_livechain_tx_txpb_tx_proto_msgTypes = make([]protoimpl.MessageInfo, 14)
 var file_internal_livechain_tx_txpb_tx_proto_goTypes = []any{
 	(Asset)(0),              // 0: lucid.chain.v1.Asset
 	(*Envelope)(nil),        // 1: lucid.chain.v1.Envelope
@@ -1078,6 +1265,8 @@ var file_internal_livechain_tx_txpb_tx_proto_goTypes = []any{
 	(*Payment)(nil),         // 10: lucid.chain.v1.Payment
 	(*VoucherIn)(nil),       // 11: lucid.chain.v1.VoucherIn
 	(*VoucherOut)(nil),      // 12: lucid.chain.v1.VoucherOut
+	(*Proposal)(nil),        // 13: lucid.chain.v1.Proposal
+	(*Vote)(nil),            // 14: lucid.chain.v1.Vote
 }
 var file_internal_livechain_tx_txpb_tx_proto_depIdxs = []int32{
 	3,  // 0: lucid.chain.v1.Body.transfer:type_name -> lucid.chain.v1.Transfer
@@ -1089,15 +1278,17 @@ var file_internal_livechain_tx_txpb_tx_proto_depIdxs = []int32{
 	9,  // 6: lucid.chain.v1.Body.payout:type_name -> lucid.chain.v1.Payout
 	11, // 7: lucid.chain.v1.Body.voucher_in:type_name -> lucid.chain.v1.VoucherIn
 	12, // 8: lucid.chain.v1.Body.voucher_out:type_name -> lucid.chain.v1.VoucherOut
-	0,  // 9: lucid.chain.v1.Transfer.asset:type_name -> lucid.chain.v1.Asset
-	0,  // 10: lucid.chain.v1.Swap.sell:type_name -> lucid.chain.v1.Asset
-	0,  // 11: lucid.chain.v1.Payout.asset:type_name -> lucid.chain.v1.Asset
-	10, // 12: lucid.chain.v1.Payout.payments:type_name -> lucid.chain.v1.Payment
-	13, // [13:13] is the sub-list for method output_type
-	13, // [13:13] is the sub-list for method input_type
-	13, // [13:13] is the sub-list for extension type_name
-	13, // [13:13] is the sub-list for extension extendee
-	0,  // [0:13] is the sub-list for field type_name
+	13, // 9: lucid.chain.v1.Body.proposal:type_name -> lucid.chain.v1.Proposal
+	14, // 10: lucid.chain.v1.Body.vote:type_name -> lucid.chain.v1.Vote
+	0,  // 11: lucid.chain.v1.Transfer.asset:type_name -> lucid.chain.v1.Asset
+	0,  // 12: lucid.chain.v1.Swap.sell:type_name -> lucid.chain.v1.Asset
+	0,  // 13: lucid.chain.v1.Payout.asset:type_name -> lucid.chain.v1.Asset
+	10, // 14: lucid.chain.v1.Payout.payments:type_name -> lucid.chain.v1.Payment
+	15, // [15:15] is the sub-list for method output_type
+	15, // [15:15] is the sub-list for method input_type
+	15, // [15:15] is the sub-list for extension type_name
+	15, // [15:15] is the sub-list for extension extendee
+	0,  // [0:15] is the sub-list for field type_name
 }
 
 func init() { file_internal_livechain_tx_txpb_tx_proto_init() }
@@ -1115,6 +1306,12 @@ func file_internal_livechain_tx_txpb_tx_proto_init() {
 		(*Body_Payout)(nil),
 		(*Body_VoucherIn)(nil),
 		(*Body_VoucherOut)(nil),
+		(*Body_Proposal)(nil),
+		(*Body_Vote)(nil),
+	}
+	file_internal_livechain_tx_txpb_tx_proto_msgTypes[12].OneofWrappers = []any{
+		(*Proposal_MinFee)(nil),
+		(*Proposal_FeeBasisPoints)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -1122,7 +1319,7 @@ func file_internal_livechain_tx_txpb_tx_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_internal_livechain_tx_txpb_tx_proto_rawDesc), len(file_internal_livechain_tx_txpb_tx_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   12,
+			NumMessages:   14,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
