@@ -1,0 +1,169 @@
+// Package economy holds the properties that the whole ledger has whatever its users
+// do: launches, trades, the faucet and the bridge together, in random sequences.
+package economy
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/lucid-blockchain/lucid/internal/bridge"
+	"github.com/lucid-blockchain/lucid/internal/chain"
+	"github.com/lucid-blockchain/lucid/internal/keystore"
+	"github.com/lucid-blockchain/lucid/internal/ledger"
+	"github.com/lucid-blockchain/lucid/internal/market"
+	"github.com/lucid-blockchain/lucid/internal/store"
+	"github.com/lucid-blockchain/lucid/internal/store/storetest"
+)
+
+var (
+	sequences = flag.Int("sequences", 10_000, "how many random sequences to run")
+	seed      = flag.Uint64("seed", 0, "of the sequences; by the clock when 0")
+)
+
+const (
+	// stepsPerSequence are what one sequence does; every kind of step is many
+	// times in ten thousand of them.
+	stepsPerSequence = 6
+	// villages trade at the same time, each with people and pools of its own, so
+	// that each knows exactly what its balances must be.
+	villages = 64
+)
+
+// economy is one database with the services that move value on it.
+type economy struct {
+	store  *store.Store
+	market *market.Market
+	chains *chain.Service
+	steps  sync.Map // of *atomic.Int64, by the name of the step
+}
+
+func (e *economy) count(step string) {
+	n, _ := e.steps.LoadOrStore(step, &atomic.Int64{})
+	n.(*atomic.Int64).Add(1)
+}
+
+func (e *economy) counts() string {
+	counted := map[string]int64{}
+	e.steps.Range(func(name, n any) bool {
+		counted[name.(string)] = n.(*atomic.Int64).Load()
+		return true
+	})
+	var words []string
+	for _, name := range slices.Sorted(maps.Keys(counted)) {
+		words = append(words, fmt.Sprintf("%d %s", counted[name], name))
+	}
+	return strings.Join(words, ", ")
+}
+
+// TestWhateverHappens runs random sequences and has the ledger proved while they
+// run and afterwards. Within a sequence each step is held against what the village
+// knows: no balance but the expected ones changes, no pool's product falls, nobody
+// profits by buying and selling at once, and a request that comes again changes
+// nothing.
+func TestWhateverHappens(t *testing.T) {
+	if *seed == 0 {
+		*seed = uint64(time.Now().UnixNano())
+	}
+	t.Logf("%d sequences of %d steps, -seed=%d", *sequences, stepsPerSequence, *seed)
+	e := open(t)
+	trading, done := context.WithCancel(t.Context())
+	proofs := make(chan int, 1)
+	go func() { proofs <- e.proveUntil(t, trading) }()
+	var next atomic.Int64
+	var all sync.WaitGroup
+	for i := range villages {
+		all.Go(func() {
+			v, err := e.settle(t.Context(), i)
+			if err != nil {
+				t.Errorf("village %d: %v", i, err)
+				return
+			}
+			for n := next.Add(1); n <= int64(*sequences) && !t.Failed(); n = next.Add(1) {
+				v.random = rand.New(rand.NewPCG(*seed, uint64(n)))
+				if err := v.sequence(t.Context()); err != nil {
+					t.Errorf("sequence %d: %v", n, err)
+				}
+			}
+		})
+	}
+	all.Wait()
+	done()
+	t.Logf("proved %d times while it moved; steps: %s", <-proofs, e.counts())
+	e.prove(t)
+}
+
+func open(t *testing.T) *economy {
+	t.Helper()
+	s := storetest.Open(t)
+	keys, err := keystore.New(s, make([]byte, keystore.KeySize))
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := &economy{store: s, market: market.New(s, market.Options{})}
+	e.chains = &chain.Service{Store: s, Market: e.market, Keys: keys}
+	ctx, stop := context.WithCancel(context.Background())
+	stopped := make(chan error, 1)
+	go func() { stopped <- e.market.Run(ctx) }()
+	t.Cleanup(func() {
+		stop()
+		if err := <-stopped; err != nil {
+			t.Errorf("the market stopped: %v", err)
+		}
+	})
+	return e
+}
+
+// prove has the ledger's rules checked on a consistent snapshot.
+func (e *economy) prove(t *testing.T) {
+	report, err := ledger.Verify(context.WithoutCancel(t.Context()), e.store)
+	if err != nil {
+		t.Errorf("verify: %v", err)
+		return
+	}
+	for _, p := range report.Problems {
+		t.Errorf("%s: %s: %s", p.Check, p.Subject, p.Detail)
+	}
+}
+
+func (e *economy) proveUntil(t *testing.T, ctx context.Context) (times int) {
+	for {
+		select {
+		case <-ctx.Done():
+			return times
+		case <-time.After(20 * time.Second):
+			e.prove(t)
+			times++
+		}
+	}
+}
+
+// book is a village's order book on a counter chain of its own.
+func (e *economy) book(w bridge.Witness, now func() time.Time) *bridge.Service {
+	return bridge.New(e.store, bridge.Options{Witnesses: func() []bridge.Witness { return []bridge.Witness{w} }, Now: now})
+}
+
+// settle founds a village: three people with CNPY and two pools.
+func (e *economy) settle(ctx context.Context, i int) (*village, error) {
+	v := newVillage(e, i)
+	for range 3 {
+		v.people = append(v.people, uuid.New())
+	}
+	steps := []func(context.Context) error{v.faucet, v.faucet, v.faucet, v.launch, v.launch}
+	for _, step := range steps {
+		if err := step(ctx); err != nil {
+			return nil, err
+		}
+	}
+	return v, v.look(ctx)
+}
