@@ -34,6 +34,7 @@ type Application struct {
 	logger       logr.Logger
 	metrics      metrics
 
+	verified   verified
 	snapshots  Snapshots
 	shelf      *shelf
 	restoring  *restoring
@@ -72,6 +73,9 @@ func New(o Options) (*Application, error) {
 	a := &Application{
 		store: store, genesisHash: o.GenesisHash, retainBlocks: o.RetainBlocks, logger: o.Logger,
 		metrics: newMetrics(), failed: make(chan error, 1),
+	}
+	if a.verified, err = newVerified(); err != nil {
+		return nil, errors.Join(err, store.Close())
 	}
 	if err := a.openSnapshots(o.Snapshots); err != nil {
 		return nil, errors.Join(err, store.Close())
@@ -168,7 +172,7 @@ func (a *Application) CheckTx(_ context.Context, req *abci.RequestCheckTx) (*abc
 	t, err := tx.Decode(req.Tx)
 	if err == nil && req.Type == abci.CheckTxType_New {
 		// On a recheck the signature has been seen; only the state has moved.
-		err = t.Verify()
+		err = a.verified.check(req.Tx, t)
 	}
 	if err == nil {
 		err = a.checkState(t)
@@ -181,6 +185,11 @@ func (a *Application) CheckTx(_ context.Context, req *abci.RequestCheckTx) (*abc
 }
 
 func (a *Application) checkState(t *tx.Tx) error {
+	if a.running.Err() != nil {
+		// CometBFT goes through its mempool once more behind its own back, after it
+		// was stopped, and takes an error here for a reason to panic.
+		return refuse(CodeNotStarted, "the node stops")
+	}
 	if _, _, started := a.store.Head(); !started {
 		return refuse(CodeNotStarted, "the chain has not started yet")
 	}
@@ -209,7 +218,7 @@ func asRefusal(err error) error {
 // written before Commit. An error here is this node's own and stops it.
 func (a *Application) FinalizeBlock(_ context.Context, req *abci.RequestFinalizeBlock) (*abci.ResponseFinalizeBlock, error) {
 	block := newOverlay(committed{a.store})
-	decoded := decodeAll(req.Txs)
+	decoded := decodeAll(req.Txs, a.verified)
 	results := make([]*abci.ExecTxResult, len(req.Txs))
 	for i, d := range decoded {
 		var err error
@@ -274,7 +283,7 @@ func (d decoded) deliver(block *overlay, now time.Time) (*abci.ExecTxResult, err
 
 // decodeAll checks encodings and signatures, most of a block's work, on all
 // cores: no transaction's validity depends on another's here.
-func decodeAll(txs [][]byte) []decoded {
+func decodeAll(txs [][]byte, known verified) []decoded {
 	out := make([]decoded, len(txs))
 	workers := min(runtime.GOMAXPROCS(0), len(txs))
 	var wg sync.WaitGroup
@@ -283,7 +292,7 @@ func decodeAll(txs [][]byte) []decoded {
 			for i := w; i < len(txs); i += workers {
 				out[i].tx, out[i].err = tx.Decode(txs[i])
 				if out[i].err == nil {
-					out[i].err = out[i].tx.Verify()
+					out[i].err = known.check(txs[i], out[i].tx)
 				}
 			}
 		})
