@@ -77,6 +77,10 @@ diagnose: ## Objects, events and logs of the running platform, for a bug report.
 bench-market: ## Market trades per second against raw pgbench, same database, same run.
 	$(GO) run ./hack/bench/market
 
+.PHONY: bench-chain
+bench-chain: ## Swaps per second committed by 1 and 4 validators against CometBFT's kvstore, same run.
+	$(GO) run ./hack/bench/chain
+
 ##@ Generate
 
 .PHONY: generate

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	dbm "github.com/cometbft/cometbft-db"
+	abci "github.com/cometbft/cometbft/abci/types"
 	cmtconfig "github.com/cometbft/cometbft/config"
 	cmtnode "github.com/cometbft/cometbft/node"
 	"github.com/cometbft/cometbft/proxy"
@@ -61,16 +62,8 @@ type Config struct {
 // consensus, stores. Started again on the same home it goes on from the last
 // height. It returns an error when the node can't start or stops by itself.
 func RunNode(ctx context.Context, config Config) (err error) {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	if err := config.validate(); err != nil {
-		return err
-	}
-	document, hash, err := readGenesis(config.GenesisFile)
+	document, hash, err := prepare(config)
 	if err != nil {
-		return err
-	}
-	if err := makeHome(config.Home, hash); err != nil {
 		return err
 	}
 	application, err := app.New(config.application(hash))
@@ -83,6 +76,34 @@ func RunNode(ctx context.Context, config Config) (err error) {
 		return err
 	}
 	defer remove()
+	return host(ctx, config, document, hash, application, application.Failed())
+}
+
+// RunApplication is RunNode with another application than Lucid's.
+func RunApplication(ctx context.Context, config Config, application abci.Application) error {
+	document, hash, err := prepare(config)
+	if err != nil {
+		return err
+	}
+	return host(ctx, config, document, hash, application, nil)
+}
+
+// prepare checks the configuration and makes the home of its genesis.
+func prepare(config Config) (*types.GenesisDoc, string, error) {
+	if err := config.validate(); err != nil {
+		return nil, "", err
+	}
+	document, hash, err := readGenesis(config.GenesisFile)
+	if err != nil {
+		return nil, "", err
+	}
+	return document, hash, makeHome(config.Home, hash)
+}
+
+// host runs CometBFT around an application until ctx ends or one of them fails.
+func host(ctx context.Context, config Config, document *types.GenesisDoc, hash string, application abci.Application, failed <-chan error) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	files := &databases{}
 	defer files.close()
 	node, err := start(ctx, config, document, application, files)
@@ -96,7 +117,7 @@ func RunNode(ctx context.Context, config Config) (err error) {
 	select {
 	case <-ctx.Done():
 		config.Logger.Info("The node stops")
-	case err = <-application.Failed():
+	case err = <-failed:
 	case <-node.Quit():
 		err = errors.New("the node stopped by itself, its log says why")
 	}
@@ -152,7 +173,7 @@ func makeHome(home, hash string) error {
 	return nil
 }
 
-func start(ctx context.Context, config Config, document *types.GenesisDoc, application *app.Application, files *databases) (*cmtnode.Node, error) {
+func start(ctx context.Context, config Config, document *types.GenesisDoc, application abci.Application, files *databases) (*cmtnode.Node, error) {
 	key, err := loadNodeKey(config.NodeKeyFile)
 	if err != nil {
 		return nil, err
