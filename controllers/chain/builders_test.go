@@ -249,6 +249,33 @@ func TestGenesisIsRebuiltIdentically(t *testing.T) {
 	}
 }
 
+func TestConsensusLabelIsThePolicy(t *testing.T) {
+	in, pool := closedPool(curve.ConstantProduct)
+	for label, want := range map[string]genesis.Policy{"PoOT": genesis.PolicyOperational, "nestbft": genesis.PolicyStake} {
+		in.Chain.ConsensusMechanism = label
+		input, err := genesisInput(t.Context(), fixedAddresses{}, in, pool, nil, livechain.Address{})
+		if err != nil || input.Policy != want {
+			t.Errorf("%s gives the policy %q, error %v", label, input.Policy, err)
+		}
+	}
+}
+
+// Who votes is the operator's to change, and not with how much power: that may
+// follow from work.
+func TestNextChangeLeavesPowersAlone(t *testing.T) {
+	one, two := validator{key: bytes.Repeat([]byte{1}, 32)}, validator{key: bytes.Repeat([]byte{2}, 32)}
+	voting := []Member{{Key: one.key, Power: 700}, {Key: two.key, Power: 1}}
+	if change, _, found := nextChange(voting, []validator{one, two}); found {
+		t.Errorf("%+v is to change", change)
+	}
+	if change, ordinal, found := nextChange(voting[:1], []validator{one, two}); !found || ordinal != 1 || !change.Key.Equal(two.key) {
+		t.Errorf("change %+v of validator %d, want the second to join", change, ordinal)
+	}
+	if change, _, found := nextChange(voting, []validator{one}); !found || change.Power != 0 || !change.Key.Equal(two.key) {
+		t.Errorf("change %+v, want the second to leave", change)
+	}
+}
+
 func TestGenesisInputRefuses(t *testing.T) {
 	in, pool := closedPool(curve.ConstantProduct)
 	failure := errors.New("sealed")

@@ -13,7 +13,8 @@ import (
 	"github.com/lucid-blockchain/lucid/internal/livechain/genesis"
 )
 
-// validatorPower is each validator's: nobody has staked more than another.
+// validatorPower is what each validator begins with: nobody has staked more than
+// another.
 const validatorPower = 10
 
 // validator is the public half of a validator's keys.
@@ -56,6 +57,7 @@ func genesisInput(ctx context.Context, addresses Addresses, in chain.GenesisInpu
 		TotalSupply: in.TotalSupply, InitialSupply: in.Chain.InitialTokenSupply,
 		Treasury: treasury, FeeBasisPoints: uint32(in.Chain.FeeBasisPoints),
 		Validators: firstValidators(validators), Authority: authority,
+		Policy: genesis.PolicyOf(in.Chain.ConsensusMechanism),
 	}
 	if in.Chain.CurveType == curve.Linear {
 		out.Price = pool.Price

@@ -95,10 +95,11 @@ func (r *Reconciler) scale(ctx context.Context, s *scope, seen Observation) erro
 }
 
 // nextChange finds a validator who is to vote and does not, given by its
-// ordinal, else one who does and is not to.
+// ordinal, else one who does and is not to. How much power one has may follow from
+// its work.
 func nextChange(voting []Member, want []validator) (change Member, ordinal int, found bool) {
 	for i, v := range want {
-		if !slices.ContainsFunc(voting, func(m Member) bool { return m.Key.Equal(v.key) && m.Power == validatorPower }) {
+		if !slices.ContainsFunc(voting, func(m Member) bool { return m.Key.Equal(v.key) }) {
 			return Member{Key: v.key, Power: validatorPower}, i, true
 		}
 	}

@@ -158,6 +158,7 @@ func firstRecords(chainID string, first genesis.State) *overlay {
 	chain := &statepb.Chain{
 		ChainId: chainID, TokenSupply: uint64(first.TokenSupply), CnpySupply: uint64(first.CNPYSupply),
 		FeeBasisPoints: first.FeeBasisPoints, MinFee: uint64(first.MinFee), Treasury: treasury.Address[:],
+		Operational: first.Policy == genesis.PolicyOperational,
 	}
 	if first.Authority != (livechain.Address{}) {
 		chain.Authority = first.Authority[:]
@@ -225,6 +226,9 @@ func (a *Application) FinalizeBlock(_ context.Context, req *abci.RequestFinalize
 		if results[i], err = d.deliver(block, req.Time); err != nil {
 			return nil, fmt.Errorf("execute transaction %d of height %d: %w", i, req.Height, err)
 		}
+	}
+	if err := turnEpoch(block, req.Time); err != nil {
+		return nil, err
 	}
 	changes, err := block.encode()
 	if err != nil {

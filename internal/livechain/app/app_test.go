@@ -67,6 +67,9 @@ type chain struct {
 	app     *app.Application
 	height  int64
 	hash    []byte
+
+	policy genesis.Policy
+	pace   time.Duration // from block to block; 0 means a second
 }
 
 func start(t testing.TB) *chain {
@@ -91,7 +94,9 @@ func (c *chain) open() {
 }
 
 func (c *chain) init() []byte {
-	raw, err := json.Marshal(document(c.t))
+	first := document(c.t)
+	first.Policy = c.policy
+	raw, err := json.Marshal(first)
 	require.NoError(c.t, err)
 	res, err := c.app.InitChain(context.Background(), &abci.RequestInitChain{ChainId: chainID, Time: born, AppStateBytes: raw})
 	require.NoError(c.t, err)
@@ -105,7 +110,7 @@ func (c *chain) reopen() {
 
 func (c *chain) finalize(height int64, txs ...[]byte) *abci.ResponseFinalizeBlock {
 	res, err := c.app.FinalizeBlock(context.Background(), &abci.RequestFinalizeBlock{
-		Height: height, Time: born.Add(time.Duration(height) * time.Second), Txs: txs,
+		Height: height, Time: born.Add(time.Duration(height) * max(c.pace, time.Second)), Txs: txs,
 	})
 	require.NoError(c.t, err)
 	return res

@@ -41,6 +41,7 @@ const (
 	CodeAbsent              Code = 20 // what is asked for or voted on is not there
 	CodeNoVote              Code = 21 // only validators vote
 	CodeClosed              Code = 22 // the vote is over
+	CodeWork                Code = 23 // work that does not count
 )
 
 var meanings = map[Code]string{
@@ -67,6 +68,7 @@ var meanings = map[Code]string{
 	CodeAbsent:              "the chain has no such record",
 	CodeNoVote:              "only validators vote",
 	CodeClosed:              "the vote is over",
+	CodeWork:                "the chain does not count that work",
 }
 
 // String says what the code means, in words that may be shown to anybody.

@@ -8,12 +8,14 @@ import (
 	"math/rand/v2"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
 	"github.com/lucid-blockchain/lucid/internal/livechain"
 	"github.com/lucid-blockchain/lucid/internal/livechain/app"
+	"github.com/lucid-blockchain/lucid/internal/livechain/genesis"
 	"github.com/lucid-blockchain/lucid/internal/livechain/tx"
 	"github.com/lucid-blockchain/lucid/internal/money"
 )
@@ -168,9 +170,14 @@ func (a *author) message(from int) tx.Message {
 
 // command is a message of the authority's.
 func (a *author) command() tx.Message {
-	switch a.IntN(4) {
-	case 0:
-		return tx.ValidatorUpdate{Key: public(byte(50 + a.IntN(3))), Power: a.Int64N(3)}
+	switch a.IntN(5) {
+	case 2:
+		return tx.WorkReport{
+			Key: public(byte(50 + a.IntN(3))), Day: born.Unix()/86_400 + a.Int64N(6) - 3,
+			Relayed: a.Uint64N(1 << 30), Stored: a.Uint64N(1 << 30), Validations: a.Uint64N(100), Uptime: a.Uint64N(tx.SecondsPerDay + 1),
+		}
+	case 0, 3:
+		return tx.ValidatorUpdate{Key: public(byte(50 + a.IntN(3))), Power: a.Int64N(2)}
 	case 1:
 		payout := tx.Payout{ID: a.id(), Asset: tx.CNPY}
 		for n := range 1 + a.IntN(5) {
@@ -252,11 +259,16 @@ func TestSameBlocksSameAppHash(t *testing.T) {
 		}
 	}
 	every := int64(blocks / 2)
-	first := fresh(t, app.Options{Snapshots: app.Snapshots{Dir: t.TempDir(), Every: every, Keep: 2, ChunkSize: 10_000}})
+	operational := func(t *testing.T, options app.Options) *chain {
+		c := fresh(t, options)
+		c.policy, c.pace = genesis.PolicyOperational, time.Minute
+		return c
+	}
+	first := operational(t, app.Options{Snapshots: app.Snapshots{Dir: t.TempDir(), Every: every, Keep: 2, ChunkSize: 10_000}})
 	first.hash = first.init()
 	r := record(first, blocks, determinismSeed)
 	t.Logf("%d blocks from PRNG seed %d; transactions by code: %v", blocks, determinismSeed, r.codes)
-	wanted := []app.Code{app.CodeShares, app.CodeAuthority, app.CodeValidators, app.CodeDone, app.CodeClosed}
+	wanted := []app.Code{app.CodeShares, app.CodeAuthority, app.CodeValidators, app.CodeDone, app.CodeClosed, app.CodeWork}
 	require.NotZero(t, r.passed, "the rules have changed on the way")
 	for code := app.CodeOK; code <= app.CodePool; code++ {
 		wanted = append(wanted, code)
@@ -269,13 +281,14 @@ func TestSameBlocksSameAppHash(t *testing.T) {
 	middle := first.awaitSnapshot(every)
 	t.Run("a second store", func(t *testing.T) {
 		t.Parallel()
-		c := fresh(t, app.Options{})
+		c := operational(t, app.Options{})
 		c.init()
 		r.replay(c, func(int64, [][]byte) {})
 	})
 	t.Run("a store that is restarted", func(t *testing.T) {
 		t.Parallel()
-		c, shake := start(t), rand.New(rand.NewPCG(determinismSeed, 1))
+		c, shake := operational(t, app.Options{Dir: t.TempDir()}), rand.New(rand.NewPCG(determinismSeed, 1))
+		c.init()
 		r.replay(c, func(_ int64, txs [][]byte) {
 			if shake.IntN(200) == 0 {
 				c.finalize(c.height+1, txs...) // lost in a crash
@@ -290,7 +303,7 @@ func TestSameBlocksSameAppHash(t *testing.T) {
 	})
 	t.Run("a snapshot of the middle", func(t *testing.T) {
 		t.Parallel()
-		c := fresh(t, app.Options{})
+		c := operational(t, app.Options{})
 		c.join(first, middle, r.hashes[every-1])
 		r.replay(c, func(int64, [][]byte) {})
 		requireAllSums(t, c, r.cnpy)

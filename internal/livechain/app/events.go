@@ -31,6 +31,7 @@ const (
 	typeVoucherOut = "voucher_out"
 	typeProposal   = "proposal"
 	typeVote       = "vote"
+	typeWork       = "work_report"
 )
 
 // Names of the events' attributes. Amounts are decimals of whole units.
@@ -56,11 +57,12 @@ const (
 	keySize     = "total_size"
 	keyLedger   = "ledger_account"
 	keyApprove  = "approve" // "true" or "false"
+	keyDay      = "day"     // UTC, since 1970
 	keyState    = "state"   // of the proposal after the vote
 )
 
 // Event is one of Transferred, Swapped, Provided, Removed, Empowered, Anchored,
-// PaidOut, VoucheredIn, VoucheredOut, Proposed and Voted.
+// PaidOut, VoucheredIn, VoucheredOut, Proposed, Voted and Worked.
 type Event interface{ event() abci.Event }
 
 // Transferred is what a transfer did.
@@ -281,6 +283,8 @@ func (r *attributes) read() Event {
 		return Proposed{Account: r.address(keyAccount), ID: r.id(keyID)}
 	case typeVote:
 		return r.voted()
+	case typeWork:
+		return r.worked()
 	}
 	return nil
 }

@@ -53,6 +53,8 @@ func run(below *overlay, t *tx.Tx, now time.Time) (events []abci.Event, admitted
 		events, err = e.propose(m)
 	case tx.Vote:
 		events, err = e.vote(m)
+	case tx.WorkReport:
+		events, err = e.reportWork(m)
 	default:
 		err = refuse(CodeMalformed, "this chain's rules do not know the message")
 	}

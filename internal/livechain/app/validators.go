@@ -34,7 +34,7 @@ func (e execution) isAuthority(chain *statepb.Chain) bool {
 // hold any token, pays no fee: a command of the authority's or a validator's vote.
 func (e execution) goesFree(chain *statepb.Chain) (bool, error) {
 	switch e.tx.Message.(type) {
-	case tx.ValidatorUpdate, tx.VoucherIn:
+	case tx.ValidatorUpdate, tx.VoucherIn, tx.WorkReport:
 		return e.isAuthority(chain), nil
 	case tx.Vote:
 		set, err := validatorsOf(e.on)
@@ -64,7 +64,14 @@ func (e execution) updateValidator(m tx.ValidatorUpdate) ([]abci.Event, error) {
 	if err != nil {
 		return nil, err
 	}
-	setPower(set, &statepb.Validator{PublicKey: m.Key, Power: m.Power})
+	power := m.Power
+	if chain.GetOperational() && power > 0 {
+		// Work decides how much; the authority only who.
+		if power, err = e.earned(m.Key); err != nil {
+			return nil, err
+		}
+	}
+	setPower(set, &statepb.Validator{PublicKey: m.Key, Power: power})
 	switch size := len(set.GetValidators()); {
 	case size == 0:
 		return nil, refuse(CodeValidators, "the last validator can't be taken out")
@@ -72,7 +79,7 @@ func (e execution) updateValidator(m tx.ValidatorUpdate) ([]abci.Event, error) {
 		return nil, refuse(CodeValidators, "a chain has %d validators at most", maxValidators)
 	}
 	e.on.set(validatorsKey, set)
-	return []abci.Event{Empowered{Account: e.from, Key: m.Key, Power: m.Power}.event()}, nil
+	return []abci.Event{Empowered{Account: e.from, Key: m.Key, Power: power}.event()}, nil
 }
 
 // setPower keeps the set in the order of its keys.

@@ -12,6 +12,7 @@ import (
 
 	"github.com/lucid-blockchain/lucid/internal/livechain"
 	"github.com/lucid-blockchain/lucid/internal/livechain/app"
+	"github.com/lucid-blockchain/lucid/internal/livechain/genesis"
 	"github.com/lucid-blockchain/lucid/internal/livechain/tx"
 )
 
@@ -21,9 +22,13 @@ func public(n byte) ed25519.PublicKey { return key(n).Public().(ed25519.PublicKe
 func governed(t testing.TB) *chain { return ruledBy(t, at(authority)) }
 
 func ruledBy(t testing.TB, whom livechain.Address) *chain {
-	c := fresh(t, app.Options{Dir: t.TempDir()})
 	first := document(t)
 	first.Authority = whom
+	return twoValidators(t, first)
+}
+
+func twoValidators(t testing.TB, first genesis.State) *chain {
+	c := fresh(t, app.Options{Dir: t.TempDir()})
 	raw, err := json.Marshal(first)
 	require.NoError(t, err)
 	res, err := c.app.InitChain(context.Background(), &abci.RequestInitChain{

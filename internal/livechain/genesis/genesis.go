@@ -61,6 +61,7 @@ type Input struct {
 	MinFee         money.Amount      // zero means DefaultMinFee
 	Authority      livechain.Address // may change the validators; zero means nobody
 	Validators     []Validator
+	Policy         Policy
 }
 
 // BuildGenesis returns the document and the hash by which the chain is known:
@@ -153,7 +154,7 @@ func Plan(in Input) (State, error) {
 	state := State{
 		TokenSupply: in.TotalSupply, CNPYSupply: in.CNPYRaised,
 		FeeBasisPoints: in.FeeBasisPoints, MinFee: orDefault(in.MinFee, DefaultMinFee),
-		Holders: slices.Clone(in.Holders), Authority: in.Authority,
+		Holders: slices.Clone(in.Holders), Authority: in.Authority, Policy: in.Policy,
 		Pool: Pool{CNPY: in.CNPYRaised, Tokens: tokens, LockedShares: pool.Shares},
 		Treasury: Treasury{
 			Address: in.Treasury, Amount: rest,

@@ -120,6 +120,7 @@ func TestRefusedStates(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, good.Validate())
 	for reason, spoil := range map[string]func(*genesis.State){
+		"a policy that there is not":  func(s *genesis.State) { s.Policy = "luck" },
 		"a token from nothing":        func(s *genesis.State) { s.Treasury.Amount++ },
 		"a token lost":                func(s *genesis.State) { s.Pool.Tokens-- },
 		"CNPY from nothing":           func(s *genesis.State) { s.Pool.CNPY++ },
@@ -191,4 +192,18 @@ func shareOut(t *rapid.T, sold money.Amount) []genesis.Holder {
 		sold -= amount
 	}
 	return holders
+}
+
+func TestPolicyOf(t *testing.T) {
+	for label, want := range map[string]genesis.Policy{
+		"PoOT": genesis.PolicyOperational, "poot": genesis.PolicyOperational,
+		"nestbft": genesis.PolicyStake, "tendermint": genesis.PolicyStake, "": genesis.PolicyStake,
+	} {
+		require.Equal(t, want, genesis.PolicyOf(label), label)
+	}
+	in := input()
+	in.Policy = genesis.PolicyOperational
+	state, err := genesis.Plan(in)
+	require.NoError(t, err)
+	require.Equal(t, genesis.PolicyOperational, state.Policy, "validators read it in the genesis")
 }

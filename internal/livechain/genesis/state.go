@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/lucid-blockchain/lucid/internal/livechain"
 	"github.com/lucid-blockchain/lucid/internal/livechain/amm"
@@ -24,6 +25,25 @@ type State struct {
 	Treasury       Treasury     `json:"treasury"`
 	// Authority is whose key may change the validators; nobody's when left out.
 	Authority livechain.Address `json:"authority,omitzero"`
+	Policy    Policy            `json:"policy,omitempty"`
+}
+
+// Policy says where the validators' powers come from.
+type Policy string
+
+// The policies.
+const (
+	PolicyStake       Policy = ""     // as the authority says
+	PolicyOperational Policy = "poot" // from the work that they do
+)
+
+// PolicyOf reads the consensus label of a chain: any but PoOT, in either case, is
+// stake-weighted.
+func PolicyOf(label string) Policy {
+	if strings.EqualFold(label, string(PolicyOperational)) {
+		return PolicyOperational
+	}
+	return PolicyStake
 }
 
 // Holder is a position in the chain's token.
@@ -75,6 +95,8 @@ func (s State) Validate() error {
 		return fmt.Errorf("genesis state: the pool has %s CNPY, the supply is %s", s.Pool.CNPY, s.CNPYSupply)
 	case s.FeeBasisPoints >= amm.BasisPoints || s.MinFee < 0:
 		return errors.New("genesis state: the pool's fee must be below 10000 basis points and the least fee not negative")
+	case s.Policy != PolicyStake && s.Policy != PolicyOperational:
+		return fmt.Errorf("genesis state: there is no policy %q", s.Policy)
 	case s.Treasury.Amount < 0 || s.Treasury.VestingEnd < s.Treasury.VestingStart:
 		return errors.New("genesis state: the treasury's amount and vesting must not be negative")
 	}

@@ -44,7 +44,8 @@ const (
 )
 
 // Message is one of Transfer, Swap, Deposit, Withdrawal, ValidatorUpdate,
-// SessionAnchor, Payout, VoucherIn, VoucherOut, Proposal and Vote.
+// SessionAnchor, Payout, VoucherIn, VoucherOut, Proposal, Vote and
+// WorkReport.
 type Message interface{ message() }
 
 // Transfer moves an amount, greater than zero, to another account.
@@ -232,6 +233,8 @@ func fromProto(pb *txpb.Body) (Body, error) {
 		body.Message, err = proposal(m.Proposal)
 	case *txpb.Body_Vote:
 		body.Message, err = vote(m.Vote)
+	case *txpb.Body_WorkReport:
+		body.Message, err = workReport(m.WorkReport)
 	default:
 		err = fmt.Errorf("%w: no message", ErrMalformed)
 	}

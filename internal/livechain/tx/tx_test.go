@@ -57,6 +57,10 @@ func everyKind() []tx.Body {
 		tx.Proposal{ID: uuid.UUID{1}, Change: tx.MinFee(tx.MaxMinFee)},
 		tx.Proposal{ID: uuid.UUID{1}, Change: tx.PoolFee(tx.MaxFeeBasisPoints)},
 		tx.Vote{Proposal: uuid.UUID{1}},
+		tx.WorkReport{
+			Key: key.Public().(ed25519.PublicKey), Day: 20_000, Relayed: tx.MaxWorkBytes, Stored: tx.MaxWorkBytes,
+			Validations: tx.MaxValidations, Uptime: tx.SecondsPerDay,
+		},
 		tx.Vote{Proposal: uuid.UUID{1}, Approve: true},
 	} {
 		bodies = append(bodies, tx.Body{ChainID: "aurora-1", Message: message})
@@ -147,6 +151,12 @@ func TestBodiesThatCannotBeSigned(t *testing.T) {
 		"too high a fee":    {ChainID: "a", Message: tx.Proposal{ID: uuid.UUID{1}, Change: tx.MinFee(tx.MaxMinFee + 1)}},
 		"a fee below zero":  {ChainID: "a", Message: tx.Proposal{ID: uuid.UUID{1}, Change: tx.MinFee(-1)}},
 		"too high a part":   {ChainID: "a", Message: tx.Proposal{ID: uuid.UUID{1}, Change: tx.PoolFee(tx.MaxFeeBasisPoints + 1)}},
+		"work of nobody":    {ChainID: "a", Message: tx.WorkReport{Day: 1}},
+		"work before 1970":  {ChainID: "a", Message: tx.WorkReport{Key: make([]byte, 32), Day: -1}},
+		"too much relayed":  {ChainID: "a", Message: tx.WorkReport{Key: make([]byte, 32), Relayed: tx.MaxWorkBytes + 1}},
+		"too much stored":   {ChainID: "a", Message: tx.WorkReport{Key: make([]byte, 32), Stored: tx.MaxWorkBytes + 1}},
+		"too much checked":  {ChainID: "a", Message: tx.WorkReport{Key: make([]byte, 32), Validations: tx.MaxValidations + 1}},
+		"a longer day":      {ChainID: "a", Message: tx.WorkReport{Key: make([]byte, 32), Uptime: tx.SecondsPerDay + 1}},
 		"half a key":        {ChainID: "a", Message: tx.ValidatorUpdate{Key: make([]byte, 16)}},
 		"too much power":    {ChainID: "a", Message: tx.ValidatorUpdate{Key: make([]byte, 32), Power: tx.MaxPower + 1}},
 		"negative power":    {ChainID: "a", Message: tx.ValidatorUpdate{Key: make([]byte, 32), Power: -1}},

@@ -290,6 +290,8 @@ type Chain struct {
 	MinFee         uint64                 `protobuf:"varint,5,opt,name=min_fee,json=minFee,proto3" json:"min_fee,omitempty"` // 1e-6 tokens
 	Treasury       []byte                 `protobuf:"bytes,6,opt,name=treasury,proto3" json:"treasury,omitempty"`            // 20 bytes
 	Authority      []byte                 `protobuf:"bytes,7,opt,name=authority,proto3" json:"authority,omitempty"`          // 20 bytes, or none
+	Operational    bool                   `protobuf:"varint,8,opt,name=operational,proto3" json:"operational,omitempty"`     // voting power follows from work: PoOT
+	Epoch          int64                  `protobuf:"varint,9,opt,name=epoch,proto3" json:"epoch,omitempty"`                 // UTC day since 1970 whose powers are in force; PoOT only
 	unknownFields  protoimpl.UnknownFields
 	sizeCache      protoimpl.SizeCache
 }
@@ -371,6 +373,20 @@ func (x *Chain) GetAuthority() []byte {
 		return x.Authority
 	}
 	return nil
+}
+
+func (x *Chain) GetOperational() bool {
+	if x != nil {
+		return x.Operational
+	}
+	return false
+}
+
+func (x *Chain) GetEpoch() int64 {
+	if x != nil {
+		return x.Epoch
+	}
+	return 0
 }
 
 // Validators is the set that makes the blocks, as the application has told it.
@@ -793,6 +809,111 @@ func (*Proposal_MinFee) isProposal_Change() {}
 
 func (*Proposal_FeeBasisPoints) isProposal_Change() {}
 
+// Work is what a validator has done on the days that still count.
+type Work struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Days          []*Work_Day            `protobuf:"bytes,1,rep,name=days,proto3" json:"days,omitempty"` // in the order of their reports
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Work) Reset() {
+	*x = Work{}
+	mi := &file_internal_livechain_state_statepb_state_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Work) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Work) ProtoMessage() {}
+
+func (x *Work) ProtoReflect() protoreflect.Message {
+	mi := &file_internal_livechain_state_statepb_state_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Work.ProtoReflect.Descriptor instead.
+func (*Work) Descriptor() ([]byte, []int) {
+	return file_internal_livechain_state_statepb_state_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *Work) GetDays() []*Work_Day {
+	if x != nil {
+		return x.Days
+	}
+	return nil
+}
+
+type Work_Day struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Day           int64                  `protobuf:"varint,1,opt,name=day,proto3" json:"day,omitempty"` // UTC, since 1970
+	Credits       uint64                 `protobuf:"varint,2,opt,name=credits,proto3" json:"credits,omitempty"`
+	Uptime        uint64                 `protobuf:"varint,3,opt,name=uptime,proto3" json:"uptime,omitempty"` // seconds
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Work_Day) Reset() {
+	*x = Work_Day{}
+	mi := &file_internal_livechain_state_statepb_state_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Work_Day) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Work_Day) ProtoMessage() {}
+
+func (x *Work_Day) ProtoReflect() protoreflect.Message {
+	mi := &file_internal_livechain_state_statepb_state_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Work_Day.ProtoReflect.Descriptor instead.
+func (*Work_Day) Descriptor() ([]byte, []int) {
+	return file_internal_livechain_state_statepb_state_proto_rawDescGZIP(), []int{10, 0}
+}
+
+func (x *Work_Day) GetDay() int64 {
+	if x != nil {
+		return x.Day
+	}
+	return 0
+}
+
+func (x *Work_Day) GetCredits() uint64 {
+	if x != nil {
+		return x.Credits
+	}
+	return 0
+}
+
+func (x *Work_Day) GetUptime() uint64 {
+	if x != nil {
+		return x.Uptime
+	}
+	return 0
+}
+
 var File_internal_livechain_state_statepb_state_proto protoreflect.FileDescriptor
 
 const file_internal_livechain_state_statepb_state_proto_rawDesc = "" +
@@ -812,7 +933,7 @@ const file_internal_livechain_state_statepb_state_proto_rawDesc = "" +
 	"\x04cnpy\x18\x01 \x01(\x04R\x04cnpy\x12\x16\n" +
 	"\x06tokens\x18\x02 \x01(\x04R\x06tokens\x12\x16\n" +
 	"\x06shares\x18\x03 \x01(\x04R\x06shares\x12#\n" +
-	"\rlocked_shares\x18\x04 \x01(\x04R\flockedShares\"\xe3\x01\n" +
+	"\rlocked_shares\x18\x04 \x01(\x04R\flockedShares\"\x9b\x02\n" +
 	"\x05Chain\x12\x19\n" +
 	"\bchain_id\x18\x01 \x01(\tR\achainId\x12!\n" +
 	"\ftoken_supply\x18\x02 \x01(\x04R\vtokenSupply\x12\x1f\n" +
@@ -821,7 +942,9 @@ const file_internal_livechain_state_statepb_state_proto_rawDesc = "" +
 	"\x10fee_basis_points\x18\x04 \x01(\rR\x0efeeBasisPoints\x12\x17\n" +
 	"\amin_fee\x18\x05 \x01(\x04R\x06minFee\x12\x1a\n" +
 	"\btreasury\x18\x06 \x01(\fR\btreasury\x12\x1c\n" +
-	"\tauthority\x18\a \x01(\fR\tauthority\"G\n" +
+	"\tauthority\x18\a \x01(\fR\tauthority\x12 \n" +
+	"\voperational\x18\b \x01(\bR\voperational\x12\x14\n" +
+	"\x05epoch\x18\t \x01(\x03R\x05epoch\"G\n" +
 	"\n" +
 	"Validators\x129\n" +
 	"\n" +
@@ -862,7 +985,13 @@ const file_internal_livechain_state_statepb_state_proto_rawDesc = "" +
 	"STATE_OPEN\x10\x00\x12\x10\n" +
 	"\fSTATE_PASSED\x10\x01\x12\x12\n" +
 	"\x0eSTATE_REJECTED\x10\x02B\b\n" +
-	"\x06changeBDZBgithub.com/lucid-blockchain/lucid/internal/livechain/state/statepbb\x06proto3"
+	"\x06change\"\x7f\n" +
+	"\x04Work\x12,\n" +
+	"\x04days\x18\x01 \x03(\v2\x18.lucid.state.v1.Work.DayR\x04days\x1aI\n" +
+	"\x03Day\x12\x10\n" +
+	"\x03day\x18\x01 \x01(\x03R\x03day\x12\x18\n" +
+	"\acredits\x18\x02 \x01(\x04R\acredits\x12\x16\n" +
+	"\x06uptime\x18\x03 \x01(\x04R\x06uptimeBDZBgithub.com/lucid-blockchain/lucid/internal/livechain/state/statepbb\x06proto3"
 
 var (
 	file_internal_livechain_state_statepb_state_proto_rawDescOnce sync.Once
@@ -877,7 +1006,7 @@ func file_internal_livechain_state_statepb_state_proto_rawDescGZIP() []byte {
 }
 
 var file_internal_livechain_state_statepb_state_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_internal_livechain_state_statepb_state_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
+var file_internal_livechain_state_statepb_state_proto_msgTypes = make([]protoimpl.MessageInfo, 12)
 var file_internal_livechain_state_statepb_state_proto_goTypes = []any{
 	(Proposal_State)(0), // 0: lucid.state.v1.Proposal.State
 	(*Account)(nil),     // 1: lucid.state.v1.Account
@@ -890,16 +1019,19 @@ var file_internal_livechain_state_statepb_state_proto_goTypes = []any{
 	(*Payout)(nil),      // 8: lucid.state.v1.Payout
 	(*Voucher)(nil),     // 9: lucid.state.v1.Voucher
 	(*Proposal)(nil),    // 10: lucid.state.v1.Proposal
+	(*Work)(nil),        // 11: lucid.state.v1.Work
+	(*Work_Day)(nil),    // 12: lucid.state.v1.Work.Day
 }
 var file_internal_livechain_state_statepb_state_proto_depIdxs = []int32{
-	2, // 0: lucid.state.v1.Account.vesting:type_name -> lucid.state.v1.Vesting
-	6, // 1: lucid.state.v1.Validators.validators:type_name -> lucid.state.v1.Validator
-	0, // 2: lucid.state.v1.Proposal.state:type_name -> lucid.state.v1.Proposal.State
-	3, // [3:3] is the sub-list for method output_type
-	3, // [3:3] is the sub-list for method input_type
-	3, // [3:3] is the sub-list for extension type_name
-	3, // [3:3] is the sub-list for extension extendee
-	0, // [0:3] is the sub-list for field type_name
+	2,  // 0: lucid.state.v1.Account.vesting:type_name -> lucid.state.v1.Vesting
+	6,  // 1: lucid.state.v1.Validators.validators:type_name -> lucid.state.v1.Validator
+	0,  // 2: lucid.state.v1.Proposal.state:type_name -> lucid.state.v1.Proposal.State
+	12, // 3: lucid.state.v1.Work.days:type_name -> lucid.state.v1.Work.Day
+	4,  // [4:4] is the sub-list for method output_type
+	4,  // [4:4] is the sub-list for method input_type
+	4,  // [4:4] is the sub-list for extension type_name
+	4,  // [4:4] is the sub-list for extension extendee
+	0,  // [0:4] is the sub-list for field type_name
 }
 
 func init() { file_internal_livechain_state_statepb_state_proto_init() }
@@ -917,7 +1049,7 @@ func file_internal_livechain_state_statepb_state_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_internal_livechain_state_statepb_state_proto_rawDesc), len(file_internal_livechain_state_statepb_state_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   10,
+			NumMessages:   12,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

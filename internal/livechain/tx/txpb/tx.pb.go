@@ -155,6 +155,7 @@ type Body struct {
 	//	*Body_VoucherOut
 	//	*Body_Proposal
 	//	*Body_Vote
+	//	*Body_WorkReport
 	Message       isBody_Message `protobuf_oneof:"message"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -324,6 +325,15 @@ func (x *Body) GetVote() *Vote {
 	return nil
 }
 
+func (x *Body) GetWorkReport() *WorkReport {
+	if x != nil {
+		if x, ok := x.Message.(*Body_WorkReport); ok {
+			return x.WorkReport
+		}
+	}
+	return nil
+}
+
 type isBody_Message interface {
 	isBody_Message()
 }
@@ -372,6 +382,10 @@ type Body_Vote struct {
 	Vote *Vote `protobuf:"bytes,26,opt,name=vote,proto3,oneof"`
 }
 
+type Body_WorkReport struct {
+	WorkReport *WorkReport `protobuf:"bytes,27,opt,name=work_report,json=workReport,proto3,oneof"`
+}
+
 func (*Body_Transfer) isBody_Message() {}
 
 func (*Body_Swap) isBody_Message() {}
@@ -393,6 +407,8 @@ func (*Body_VoucherOut) isBody_Message() {}
 func (*Body_Proposal) isBody_Message() {}
 
 func (*Body_Vote) isBody_Message() {}
+
+func (*Body_WorkReport) isBody_Message() {}
 
 // Transfer moves an amount to another account.
 type Transfer struct {
@@ -1143,6 +1159,92 @@ func (x *Vote) GetApprove() bool {
 	return false
 }
 
+// WorkReport says what a validator has done for the network on one day, by the
+// chain's authority, once for each validator and day.
+type WorkReport struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	PublicKey     []byte                 `protobuf:"bytes,1,opt,name=public_key,json=publicKey,proto3" json:"public_key,omitempty"` // Ed25519, 32 bytes
+	Day           uint64                 `protobuf:"varint,2,opt,name=day,proto3" json:"day,omitempty"`                             // UTC, since 1970
+	Relayed       uint64                 `protobuf:"varint,3,opt,name=relayed,proto3" json:"relayed,omitempty"`                     // bytes
+	Stored        uint64                 `protobuf:"varint,4,opt,name=stored,proto3" json:"stored,omitempty"`                       // bytes
+	Validations   uint64                 `protobuf:"varint,5,opt,name=validations,proto3" json:"validations,omitempty"`
+	Uptime        uint64                 `protobuf:"varint,6,opt,name=uptime,proto3" json:"uptime,omitempty"` // seconds of the day
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WorkReport) Reset() {
+	*x = WorkReport{}
+	mi := &file_internal_livechain_tx_txpb_tx_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WorkReport) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WorkReport) ProtoMessage() {}
+
+func (x *WorkReport) ProtoReflect() protoreflect.Message {
+	mi := &file_internal_livechain_tx_txpb_tx_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WorkReport.ProtoReflect.Descriptor instead.
+func (*WorkReport) Descriptor() ([]byte, []int) {
+	return file_internal_livechain_tx_txpb_tx_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *WorkReport) GetPublicKey() []byte {
+	if x != nil {
+		return x.PublicKey
+	}
+	return nil
+}
+
+func (x *WorkReport) GetDay() uint64 {
+	if x != nil {
+		return x.Day
+	}
+	return 0
+}
+
+func (x *WorkReport) GetRelayed() uint64 {
+	if x != nil {
+		return x.Relayed
+	}
+	return 0
+}
+
+func (x *WorkReport) GetStored() uint64 {
+	if x != nil {
+		return x.Stored
+	}
+	return 0
+}
+
+func (x *WorkReport) GetValidations() uint64 {
+	if x != nil {
+		return x.Validations
+	}
+	return 0
+}
+
+func (x *WorkReport) GetUptime() uint64 {
+	if x != nil {
+		return x.Uptime
+	}
+	return 0
+}
+
 var File_internal_livechain_tx_txpb_tx_proto protoreflect.FileDescriptor
 
 const file_internal_livechain_tx_txpb_tx_proto_rawDesc = "" +
@@ -1152,7 +1254,7 @@ const file_internal_livechain_tx_txpb_tx_proto_rawDesc = "" +
 	"\x04body\x18\x01 \x01(\fR\x04body\x12\x1d\n" +
 	"\n" +
 	"public_key\x18\x02 \x01(\fR\tpublicKey\x12\x1c\n" +
-	"\tsignature\x18\x03 \x01(\fR\tsignature\"\xec\x05\n" +
+	"\tsignature\x18\x03 \x01(\fR\tsignature\"\xab\x06\n" +
 	"\x04Body\x12\x19\n" +
 	"\bchain_id\x18\x01 \x01(\tR\achainId\x12\x14\n" +
 	"\x05nonce\x18\x02 \x01(\x04R\x05nonce\x12\x10\n" +
@@ -1172,7 +1274,9 @@ const file_internal_livechain_tx_txpb_tx_proto_rawDesc = "" +
 	"\vvoucher_out\x18\x18 \x01(\v2\x1a.lucid.chain.v1.VoucherOutH\x00R\n" +
 	"voucherOut\x126\n" +
 	"\bproposal\x18\x19 \x01(\v2\x18.lucid.chain.v1.ProposalH\x00R\bproposal\x12*\n" +
-	"\x04vote\x18\x1a \x01(\v2\x14.lucid.chain.v1.VoteH\x00R\x04voteB\t\n" +
+	"\x04vote\x18\x1a \x01(\v2\x14.lucid.chain.v1.VoteH\x00R\x04vote\x12=\n" +
+	"\vwork_report\x18\x1b \x01(\v2\x1a.lucid.chain.v1.WorkReportH\x00R\n" +
+	"workReportB\t\n" +
 	"\amessage\"_\n" +
 	"\bTransfer\x12\x0e\n" +
 	"\x02to\x18\x01 \x01(\fR\x02to\x12+\n" +
@@ -1230,7 +1334,16 @@ const file_internal_livechain_tx_txpb_tx_proto_rawDesc = "" +
 	"\x04Vote\x12\x1f\n" +
 	"\vproposal_id\x18\x01 \x01(\fR\n" +
 	"proposalId\x12\x18\n" +
-	"\aapprove\x18\x02 \x01(\bR\aapprove*?\n" +
+	"\aapprove\x18\x02 \x01(\bR\aapprove\"\xa9\x01\n" +
+	"\n" +
+	"WorkReport\x12\x1d\n" +
+	"\n" +
+	"public_key\x18\x01 \x01(\fR\tpublicKey\x12\x10\n" +
+	"\x03day\x18\x02 \x01(\x04R\x03day\x12\x18\n" +
+	"\arelayed\x18\x03 \x01(\x04R\arelayed\x12\x16\n" +
+	"\x06stored\x18\x04 \x01(\x04R\x06stored\x12 \n" +
+	"\vvalidations\x18\x05 \x01(\x04R\vvalidations\x12\x16\n" +
+	"\x06uptime\x18\x06 \x01(\x04R\x06uptime*?\n" +
 	"\x05Asset\x12\x15\n" +
 	"\x11ASSET_UNSPECIFIED\x10\x00\x12\x0e\n" +
 	"\n" +
@@ -1250,7 +1363,7 @@ func file_internal_livechain_tx_txpb_tx_proto_rawDescGZIP() []byte {
 }
 
 var file_internal_livechain_tx_txpb_tx_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_internal_livechain_tx_txpb_tx_proto_msgTypes = make([]protoimpl.MessageInfo, 14)
+var file_internal_livechain_tx_txpb_tx_proto_msgTypes = make([]protoimpl.MessageInfo, 15)
 var file_internal_livechain_tx_txpb_tx_proto_goTypes = []any{
 	(Asset)(0),              // 0: lucid.chain.v1.Asset
 	(*Envelope)(nil),        // 1: lucid.chain.v1.Envelope
@@ -1267,6 +1380,7 @@ var file_internal_livechain_tx_txpb_tx_proto_goTypes = []any{
 	(*VoucherOut)(nil),      // 12: lucid.chain.v1.VoucherOut
 	(*Proposal)(nil),        // 13: lucid.chain.v1.Proposal
 	(*Vote)(nil),            // 14: lucid.chain.v1.Vote
+	(*WorkReport)(nil),      // 15: lucid.chain.v1.WorkReport
 }
 var file_internal_livechain_tx_txpb_tx_proto_depIdxs = []int32{
 	3,  // 0: lucid.chain.v1.Body.transfer:type_name -> lucid.chain.v1.Transfer
@@ -1280,15 +1394,16 @@ var file_internal_livechain_tx_txpb_tx_proto_depIdxs = []int32{
 	12, // 8: lucid.chain.v1.Body.voucher_out:type_name -> lucid.chain.v1.VoucherOut
 	13, // 9: lucid.chain.v1.Body.proposal:type_name -> lucid.chain.v1.Proposal
 	14, // 10: lucid.chain.v1.Body.vote:type_name -> lucid.chain.v1.Vote
-	0,  // 11: lucid.chain.v1.Transfer.asset:type_name -> lucid.chain.v1.Asset
-	0,  // 12: lucid.chain.v1.Swap.sell:type_name -> lucid.chain.v1.Asset
-	0,  // 13: lucid.chain.v1.Payout.asset:type_name -> lucid.chain.v1.Asset
-	10, // 14: lucid.chain.v1.Payout.payments:type_name -> lucid.chain.v1.Payment
-	15, // [15:15] is the sub-list for method output_type
-	15, // [15:15] is the sub-list for method input_type
-	15, // [15:15] is the sub-list for extension type_name
-	15, // [15:15] is the sub-list for extension extendee
-	0,  // [0:15] is the sub-list for field type_name
+	15, // 11: lucid.chain.v1.Body.work_report:type_name -> lucid.chain.v1.WorkReport
+	0,  // 12: lucid.chain.v1.Transfer.asset:type_name -> lucid.chain.v1.Asset
+	0,  // 13: lucid.chain.v1.Swap.sell:type_name -> lucid.chain.v1.Asset
+	0,  // 14: lucid.chain.v1.Payout.asset:type_name -> lucid.chain.v1.Asset
+	10, // 15: lucid.chain.v1.Payout.payments:type_name -> lucid.chain.v1.Payment
+	16, // [16:16] is the sub-list for method output_type
+	16, // [16:16] is the sub-list for method input_type
+	16, // [16:16] is the sub-list for extension type_name
+	16, // [16:16] is the sub-list for extension extendee
+	0,  // [0:16] is the sub-list for field type_name
 }
 
 func init() { file_internal_livechain_tx_txpb_tx_proto_init() }
@@ -1308,6 +1423,7 @@ func file_internal_livechain_tx_txpb_tx_proto_init() {
 		(*Body_VoucherOut)(nil),
 		(*Body_Proposal)(nil),
 		(*Body_Vote)(nil),
+		(*Body_WorkReport)(nil),
 	}
 	file_internal_livechain_tx_txpb_tx_proto_msgTypes[12].OneofWrappers = []any{
 		(*Proposal_MinFee)(nil),
@@ -1319,7 +1435,7 @@ func file_internal_livechain_tx_txpb_tx_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_internal_livechain_tx_txpb_tx_proto_rawDesc), len(file_internal_livechain_tx_txpb_tx_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   14,
+			NumMessages:   15,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
