@@ -102,7 +102,7 @@ func TestLightClientProvesBalances(t *testing.T) {
 	config, hash := newConfig(t)
 	chain := start(t, config)
 	defer chain.finish()
-	chain.await(1)
+	chain.await(2) // from then on the state of the first block is there to be proven
 	ctx, recipient := context.Background(), livechain.Address{42}
 	trust, id, err := chain.TrustGenesis(ctx, hash, 0)
 	require.NoError(t, err)
