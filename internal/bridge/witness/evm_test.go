@@ -99,6 +99,7 @@ type chain struct {
 	*simulated.Backend
 	t     *testing.T
 	key   *ecdsa.PrivateKey
+	nonce uint64
 	URL   string
 	front *front
 }
@@ -172,8 +173,8 @@ func newChain(t *testing.T) *chain {
 func (c *chain) send(contract common.Address, data []byte) common.Hash {
 	c.t.Helper()
 	ctx, client := c.t.Context(), c.Client()
-	nonce, err := client.PendingNonceAt(ctx, crypto.PubkeyToAddress(c.key.PublicKey))
-	require.NoError(c.t, err)
+	nonce := c.nonce // counted here: the pool takes a moment to count
+	c.nonce++
 	head, err := client.HeaderByNumber(ctx, nil)
 	require.NoError(c.t, err)
 	tip := big.NewInt(1e9)
