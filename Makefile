@@ -85,6 +85,10 @@ bench-policy: ## RateLimitPolicy edits under load: time until every pod enforces
 bench-chains: ## 1 000 Chains at once: time to Ready, then the writes of a silent minute.
 	$(PLATFORM) && $(GO) run ./test/load/chains
 
+.PHONY: bench-graduation
+bench-graduation: ## Time from the trade that crosses a threshold until the chain is a blockchain, 20 times.
+	$(PLATFORM) && $(GO) run ./test/load/graduation
+
 .PHONY: diagnose
 diagnose: ## Objects, events and logs of the running platform, for a bug report.
 	$(PLATFORM) && hack/diagnose.sh
