@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/lucid-blockchain/lucid/internal/fault"
-	"github.com/lucid-blockchain/lucid/internal/livechain"
 	"github.com/lucid-blockchain/lucid/internal/livechain/app"
 	"github.com/lucid-blockchain/lucid/internal/livechain/client"
 	"github.com/lucid-blockchain/lucid/internal/livechain/tx"
@@ -28,9 +27,8 @@ const (
 
 // sent is a transaction that the chain's mempool has taken.
 type sent struct {
-	hash    string
-	expires time.Time // zero for never
-	fee     money.Amount
+	client.Sent
+	fee money.Amount
 }
 
 // Execute signs an order, or takes it ready-signed, has the chain carry it out
@@ -41,29 +39,52 @@ type sent struct {
 // Wallets.
 //
 // A signed transaction that comes again is answered again. One that is signed
-// here expires with the deadline, at the latest after fifteen seconds.
+// here expires with the deadline, at the latest after fifteen seconds; until then
+// it is signed anew as often as another order of the account is faster.
 func (s *Service) Execute(ctx context.Context, o Order, by Authority) (Receipt, error) {
 	t, info, err := s.begin(ctx, o)
 	if err != nil {
 		return Receipt{}, err
 	}
-	handed, err := s.send(ctx, t, info, o, by)
-	if err != nil {
-		return Receipt{}, explain(err, len(by.Signed) > 0)
-	}
 	waiting, cancel := context.WithTimeout(ctx, patience+patience/3)
 	defer cancel()
-	included, err := t.client.Await(waiting, handed.hash, handed.expires)
+	expires := s.expiry(o.Deadline)
+	for {
+		receipt, err := s.attempt(waiting, t, info, o, by, expires)
+		if len(by.Signed) > 0 || !outpaced(err) || !s.now().Before(expires) {
+			return receipt, explain(err, len(by.Signed) > 0)
+		}
+		select {
+		case <-waiting.Done():
+			return Receipt{}, explain(err, false)
+		case <-time.After(nonceRetry):
+		}
+	}
+}
+
+// outpaced reports that another order of the account took the nonce, so that this
+// one has not happened and can be signed anew.
+func outpaced(err error) bool {
+	code, _ := client.Refused(err)
+	return code == app.CodeStaleNonce || errors.Is(err, client.ErrSuperseded)
+}
+
+func (s *Service) attempt(ctx context.Context, t target, info app.Info, o Order, by Authority, expires time.Time) (Receipt, error) {
+	handed, err := s.send(ctx, t, info, o, by, expires)
 	if err != nil {
-		return Receipt{}, explain(handed.unsettled(err), len(by.Signed) > 0)
+		return Receipt{}, err
+	}
+	included, err := t.client.Await(ctx, handed.Sent)
+	if err != nil {
+		return Receipt{}, handed.unsettled(err)
 	}
 	effect := effectOf(included.Event)
 	if effect == nil {
-		return Receipt{}, fmt.Errorf("transaction %s did something else than was ordered", handed.hash)
+		return Receipt{}, fmt.Errorf("transaction %s did something else than was ordered", handed.Hash)
 	}
 	return Receipt{
 		PoolID: t.poolID, ChainID: t.chainID, Effect: *effect,
-		Hash: shownHash(handed.hash), Height: included.Height, NetworkFee: handed.fee,
+		Hash: shownHash(handed.Hash), Height: included.Height, NetworkFee: handed.fee,
 	}, nil
 }
 
@@ -75,22 +96,24 @@ func (h sent) unsettled(err error) error {
 	if _, refused := client.Refused(err); refused || !fault.Is(err, fault.Unavailable) {
 		return err
 	}
-	if h.expires.IsZero() {
+	if h.Expires.IsZero() {
 		return fault.New(fault.Unavailable, "Transaction %s is in no block yet; send the same one again to learn what became of it",
-			shownHash(h.hash)).Because(err)
+			shownHash(h.Hash)).Because(err)
 	}
 	return fault.New(fault.Unavailable, "Transaction %s is in no block yet; it may get into one until %s",
-		shownHash(h.hash), h.expires.UTC().Format(time.RFC3339)).Because(err)
+		shownHash(h.Hash), h.Expires.UTC().Format(time.RFC3339)).Because(err)
 }
 
 // send finds the key and hands the transaction over.
-func (s *Service) send(ctx context.Context, t target, info app.Info, o Order, by Authority) (sent, error) {
+func (s *Service) send(ctx context.Context, t target, info app.Info, o Order, by Authority, expires time.Time) (sent, error) {
 	if len(by.Signed) > 0 {
 		return sendSigned(ctx, t, info, o, by.Signed)
 	}
-	var handed sent
+	handed := sent{fee: info.MinFee}
 	err := s.withKey(ctx, by, func(key ed25519.PrivateKey) (err error) {
-		handed, err = s.sign(ctx, t, info, o, key)
+		handed.Sent, err = t.client.Act(ctx, key, tx.Body{
+			ChainID: info.ChainID, Fee: info.MinFee, Expires: expires.Unix(), Message: o.Message,
+		})
 		return err
 	})
 	return handed, err
@@ -117,42 +140,6 @@ func (s *Service) withKey(ctx context.Context, by Authority, use func(ed25519.Pr
 	return use(key)
 }
 
-// sign makes the transaction with the account's next nonce and hands it over.
-// When another order of the account was faster its nonce is used up, so this
-// one can be made anew.
-func (s *Service) sign(ctx context.Context, t target, info app.Info, o Order, key ed25519.PrivateKey) (sent, error) {
-	public, ok := key.Public().(ed25519.PublicKey)
-	if !ok {
-		return sent{}, errors.New("the wallet's key is no Ed25519 key")
-	}
-	address := livechain.AddressOf(public)
-	expires := s.expiry(o.Deadline)
-	for {
-		account, err := t.client.Account(ctx, address)
-		if err != nil {
-			return sent{}, err
-		}
-		raw, err := tx.Sign(tx.Body{
-			ChainID: info.ChainID, Nonce: account.Nonce, Fee: info.MinFee, Expires: expires.Unix(), Message: o.Message,
-		}, key)
-		if err != nil {
-			return sent{}, fmt.Errorf("sign the order: %w", err)
-		}
-		hash, err := t.client.Submit(ctx, raw)
-		if err == nil {
-			return sent{hash: hash, expires: expires, fee: info.MinFee}, nil
-		}
-		if code, _ := client.Refused(err); code != app.CodeStaleNonce || s.now().After(expires) {
-			return sent{}, err
-		}
-		select {
-		case <-ctx.Done():
-			return sent{}, err
-		case <-time.After(nonceRetry):
-		}
-	}
-}
-
 // expiry is in whole seconds, as the chain counts, and not after the deadline.
 func (s *Service) expiry(deadline time.Time) time.Time {
 	expires := s.now().Add(patience)
@@ -172,11 +159,11 @@ func sendSigned(ctx context.Context, t target, info app.Info, o Order, raw []byt
 	if err := o.matches(signed, info.ChainID); err != nil {
 		return sent{}, err
 	}
-	handed := sent{hash: client.HashOf(raw), fee: signed.Fee}
+	handed := sent{Sent: client.Sent{Hash: client.HashOf(raw)}, fee: signed.Fee}
 	if signed.Expires != 0 {
-		handed.expires = time.Unix(signed.Expires, 0)
+		handed.Expires = time.Unix(signed.Expires, 0)
 	}
-	_, found, err := t.client.Find(ctx, handed.hash)
+	_, found, err := t.client.Find(ctx, handed.Hash)
 	if found || err != nil {
 		return handed, err
 	}

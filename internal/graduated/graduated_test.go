@@ -143,6 +143,26 @@ func TestOrdersOfOneAccountAtOnce(t *testing.T) {
 	}
 }
 
+// Somebody who sells the same amount again and again means it each time.
+func TestTheSameOrderAgain(t *testing.T) {
+	w := newWorld(t)
+	defer w.index()()
+	w.listed()
+	const orders = 5
+	var wait sync.WaitGroup
+	var hashes sync.Map
+	for range orders {
+		wait.Go(func() {
+			receipt, err := w.service.Execute(t.Context(), w.sell(1_000*unit), w.byWhale())
+			if _, again := hashes.LoadOrStore(receipt.Hash, true); err != nil || again {
+				t.Errorf("transaction %s, again %t: %v", receipt.Hash, again, err)
+			}
+		})
+	}
+	wait.Wait()
+	w.awaitTransactions(orders)
+}
+
 func TestOwnWallet(t *testing.T) {
 	w := newWorld(t)
 	defer w.index()()

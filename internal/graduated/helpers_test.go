@@ -17,6 +17,7 @@ import (
 	"github.com/lucid-blockchain/lucid/internal/keystore"
 	"github.com/lucid-blockchain/lucid/internal/ledger"
 	"github.com/lucid-blockchain/lucid/internal/livechain"
+	"github.com/lucid-blockchain/lucid/internal/livechain/client"
 	"github.com/lucid-blockchain/lucid/internal/livechain/genesis"
 	"github.com/lucid-blockchain/lucid/internal/livechain/node/nodetest"
 	"github.com/lucid-blockchain/lucid/internal/livechain/tx"
@@ -188,7 +189,7 @@ func (w *world) give(to livechain.Address, amount money.Amount) {
 	w.must(err)
 	ctx, cancel := context.WithTimeout(w.t.Context(), patience)
 	defer cancel()
-	_, err = w.live.Client.Await(ctx, hash, time.Time{})
+	_, err = w.live.Client.Await(ctx, client.Sent{Hash: hash})
 	w.must(err)
 }
 

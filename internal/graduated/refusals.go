@@ -42,7 +42,7 @@ var ofSigned = map[app.Code]string{
 // explain puts what the chain refused into the words of the surface. Whatever
 // else went wrong stays as it is.
 func explain(err error, signed bool) error {
-	if errors.Is(err, client.ErrNotIncluded) {
+	if errors.Is(err, client.ErrNotIncluded) || errors.Is(err, client.ErrSuperseded) {
 		return fault.New(fault.Unavailable, "No block took the order in time; nothing has moved").Because(err)
 	}
 	code, refused := client.Refused(err)

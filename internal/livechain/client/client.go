@@ -155,23 +155,29 @@ func (c *Client) Proposal(ctx context.Context, id uuid.UUID) (app.Proposal, erro
 }
 
 func (c *Client) query(ctx context.Context, path string, into any) error {
+	_, err := c.queryAt(ctx, path, into)
+	return err
+}
+
+// queryAt returns the height that the answer is of as well.
+func (c *Client) queryAt(ctx context.Context, path string, into any) (height int64, err error) {
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
 	res, err := c.rpc.ABCIQuery(ctx, path, nil)
 	if err != nil {
-		return unreachable(err)
+		return 0, unreachable(err)
 	}
 	switch code := app.Code(res.Response.Code); code {
 	case app.CodeOK:
 	case app.CodeAbsent:
-		return fault.New(fault.NotFound, "There is none on the chain")
+		return 0, fault.New(fault.NotFound, "There is none on the chain")
 	default:
-		return fault.New(fault.Unavailable, "The chain can't answer: %s", code)
+		return 0, fault.New(fault.Unavailable, "The chain can't answer: %s", code)
 	}
 	if err := json.Unmarshal(res.Response.Value, into); err != nil {
-		return unreachable(fmt.Errorf("decode the answer to %s: %w", path, err))
+		return 0, unreachable(fmt.Errorf("decode the answer to %s: %w", path, err))
 	}
-	return nil
+	return res.Response.Height, nil
 }
 
 // unreachable keeps what the network or the node said out of the message.

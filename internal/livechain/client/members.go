@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/ed25519"
 
-	"github.com/lucid-blockchain/lucid/internal/livechain"
 	"github.com/lucid-blockchain/lucid/internal/livechain/tx"
 )
 
@@ -39,21 +38,4 @@ func (c *Client) Members(ctx context.Context) ([]Member, error) {
 func (c *Client) SetPower(ctx context.Context, authority ed25519.PrivateKey, chainID string, member Member) error {
 	_, err := c.Act(ctx, authority, tx.Body{ChainID: chainID, Message: tx.ValidatorUpdate{Key: member.Key, Power: member.Power}})
 	return err
-}
-
-// Act signs a body with the next nonce of the key's account, hands it to the
-// mempool and returns its hash as Submit does. Of two that act for one account at
-// once, one is refused.
-func (c *Client) Act(ctx context.Context, key ed25519.PrivateKey, body tx.Body) (hash string, err error) {
-	public, _ := key.Public().(ed25519.PublicKey)
-	account, err := c.Account(ctx, livechain.AddressOf(public))
-	if err != nil {
-		return "", err
-	}
-	body.Nonce = account.Nonce
-	raw, err := tx.Sign(body, key)
-	if err != nil {
-		return "", err
-	}
-	return c.Submit(ctx, raw)
 }

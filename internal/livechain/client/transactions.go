@@ -2,9 +2,12 @@ package client
 
 import (
 	"context"
+	"crypto/ed25519"
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"math/rand/v2"
+	"slices"
 	"strings"
 	"time"
 
@@ -13,7 +16,9 @@ import (
 	"github.com/cometbft/cometbft/types"
 
 	"github.com/lucid-blockchain/lucid/internal/fault"
+	"github.com/lucid-blockchain/lucid/internal/livechain"
 	"github.com/lucid-blockchain/lucid/internal/livechain/app"
+	"github.com/lucid-blockchain/lucid/internal/livechain/tx"
 )
 
 // askEvery is how often a transaction that waits for its block is looked for:
@@ -40,9 +45,14 @@ func refused(code app.Code) error {
 	return fault.New(fault.Unprocessable, "The chain refused the transaction: %s", code).Because(&RefusedError{Code: code})
 }
 
-// ErrNotIncluded says that a transaction has expired and is in no block: it has
-// moved nothing and never will.
-var ErrNotIncluded = errors.New("the transaction expired before a block took it")
+// The ways in which a transaction can end without a block. It has moved nothing
+// then, and never will.
+var (
+	// ErrNotIncluded says that it expired.
+	ErrNotIncluded = errors.New("the transaction expired before a block took it")
+	// ErrSuperseded says that a block took another transaction with its nonce.
+	ErrSuperseded = errors.New("another transaction of the account has used the nonce")
+)
 
 // Included is a transaction in a block.
 type Included struct {
@@ -76,7 +86,7 @@ func (c *Client) Submit(ctx context.Context, raw []byte) (string, error) {
 // Find looks for a transaction in the chain's blocks; found is false when no
 // block has it. Unprocessable, with the reason, when a block has it and its
 // message failed.
-func (c *Client) Find(ctx context.Context, hash string) (tx Included, found bool, err error) {
+func (c *Client) Find(ctx context.Context, hash string) (included Included, found bool, err error) {
 	digest, err := hex.DecodeString(hash)
 	if err != nil {
 		return Included{}, false, fault.New(fault.Invalid, "A transaction's hash is written in hex").Because(err)
@@ -90,42 +100,113 @@ func (c *Client) Find(ctx context.Context, hash string) (tx Included, found bool
 	if err != nil {
 		return Included{}, false, unreachable(err)
 	}
-	tx = Included{Hash: res.Hash.String(), Height: res.Height}
+	included = Included{Hash: res.Hash.String(), Height: res.Height}
 	if res.TxResult.Code != uint32(app.CodeOK) {
-		return tx, true, refused(app.Code(res.TxResult.Code))
+		return included, true, refused(app.Code(res.TxResult.Code))
 	}
-	if tx.Event, err = app.Outcome(&res.TxResult); err != nil {
-		return tx, true, fmt.Errorf("transaction %s: %w", hash, err)
+	if included.Event, err = app.Outcome(&res.TxResult); err != nil {
+		return included, true, fmt.Errorf("transaction %s: %w", hash, err)
 	}
-	return tx, true, nil
+	return included, true, nil
+}
+
+// Sent is a transaction that a mempool has taken.
+type Sent struct {
+	Hash    string    // upper-case hex
+	Expires time.Time // by the chain's clock no block takes it later; zero for never
+	// Since is a height at which the sender's nonce was unused yet; 0 when none is
+	// known.
+	Since  int64
+	Sender livechain.Address
+	Nonce  uint64
+}
+
+// Act signs a body with the next nonce of the key's account, salts it and hands it
+// to the mempool. The errors are Submit's. Of two that act for one account at once
+// one may be refused for its nonce, here or by Await: it can act again.
+func (c *Client) Act(ctx context.Context, key ed25519.PrivateKey, body tx.Body) (Sent, error) {
+	public, ok := key.Public().(ed25519.PublicKey)
+	if !ok {
+		return Sent{}, errors.New("the key is no Ed25519 key")
+	}
+	sent := Sent{Sender: livechain.AddressOf(public)}
+	if body.Expires != 0 {
+		sent.Expires = time.Unix(body.Expires, 0)
+	}
+	var account app.Account
+	var err error
+	if sent.Since, err = c.queryAt(ctx, "/account/"+sent.Sender.String(), &account); err != nil {
+		return Sent{}, err
+	}
+	sent.Nonce = account.Nonce
+	body.Nonce, body.Salt = account.Nonce, rand.Uint64()
+	raw, err := tx.Sign(body, key)
+	if err != nil {
+		return Sent{}, fmt.Errorf("sign a transaction: %w", err)
+	}
+	sent.Hash, err = c.Submit(ctx, raw)
+	return sent, err
 }
 
 // Await waits until a block holds the transaction. ErrNotIncluded once it has
-// expired by the chain's clock (expires is zero for one that never does). When
-// ctx ends first, the chain's last failure to answer or ctx's own is returned,
-// and the transaction may still get into a block.
-func (c *Client) Await(ctx context.Context, hash string, expires time.Time) (Included, error) {
+// expired, ErrSuperseded once its nonce is used otherwise. When ctx ends first, the
+// chain's last failure to answer or ctx's own is returned, and the transaction may
+// still get into a block.
+func (c *Client) Await(ctx context.Context, sent Sent) (Included, error) {
 	ticker := time.NewTicker(askEvery)
 	defer ticker.Stop()
-	over := false
-	for {
-		tx, found, err := c.Find(ctx, hash)
+	var over error
+	for round := 1; ; round++ {
+		included, found, err := c.Find(ctx, sent.Hash)
 		switch {
 		case found:
-			return tx, err
-		case over && err == nil:
-			return Included{}, ErrNotIncluded
+			return included, err
+		case over != nil && err == nil:
+			return Included{}, over
 		case ctx.Err() != nil:
 			return Included{}, unreachable(errors.Join(ctx.Err(), err))
 		}
-		// Expired by the chain's clock, it is looked for once more: the block
-		// may have come in between.
-		over = c.isPast(ctx, expires)
+		// Once it is over the transaction is looked for once more: the block may
+		// have come in between.
+		over = c.isOver(ctx, sent, round)
 		select {
 		case <-ctx.Done():
 		case <-ticker.C:
 		}
 	}
+}
+
+// isOver returns how the transaction ended, if it did. Most are in the next block,
+// so the nonce is looked at only now and then.
+func (c *Client) isOver(ctx context.Context, sent Sent, round int) error {
+	const often = 10
+	switch {
+	case c.isPast(ctx, sent.Expires):
+		return ErrNotIncluded
+	case sent.Since > 0 && round%often == 0 && c.isSuperseded(ctx, sent):
+		return ErrSuperseded
+	}
+	return nil
+}
+
+// isSuperseded is sure of it: the nonce is used, and no block has the transaction.
+// The blocks themselves are asked, for the index of transactions lags behind them,
+// and nodes behind each other.
+func (c *Client) isSuperseded(ctx context.Context, sent Sent) bool {
+	ctx, cancel := context.WithTimeout(ctx, c.timeout)
+	defer cancel()
+	var account app.Account
+	height, err := c.queryAt(ctx, "/account/"+sent.Sender.String(), &account)
+	if err != nil || account.Nonce <= sent.Nonce {
+		return false
+	}
+	for at := sent.Since + 1; at <= height; at++ {
+		block, err := c.rpc.Block(ctx, &at)
+		if err != nil || slices.ContainsFunc(block.Block.Txs, func(raw types.Tx) bool { return HashOf(raw) == sent.Hash }) {
+			return false
+		}
+	}
+	return true
 }
 
 // isPast asks the chain for its time only when there is reason to.

@@ -133,6 +133,7 @@ func TestLightClientProvesBalances(t *testing.T) {
 	require.EqualValues(t, 1, sender.Nonce)
 
 	t.Run("Written once", func(t *testing.T) { writtenOnce(t, chain, light) })
+	t.Run("Superseded", func(t *testing.T) { superseded(t, chain) })
 	t.Run("Through a proxy", func(t *testing.T) { throughProxy(t, config.RPCAddress, hash) })
 	t.Run("Behind", func(t *testing.T) {
 		// Two nodes behind one address, of which one is a block behind at first.
@@ -159,14 +160,42 @@ func TestLightClientProvesBalances(t *testing.T) {
 	})
 }
 
+// superseded has two transactions ask for one nonce: who waits for the one that no
+// block took is told so, and not before that is certain.
+func superseded(t *testing.T, chain *running) {
+	ctx := t.Context()
+	before, err := chain.Status(ctx)
+	require.NoError(t, err)
+	account, err := chain.Account(ctx, holderAddress())
+	require.NoError(t, err)
+	body := tx.Body{ChainID: chainID, Fee: genesis.DefaultMinFee, Message: tx.Transfer{To: holderAddress(), Asset: tx.Token, Amount: 1}}
+	taken, err := chain.Act(ctx, holder, body)
+	require.NoError(t, err)
+	body.Nonce, body.Salt = account.Nonce, 1
+	raw, err := tx.Sign(body, holder)
+	require.NoError(t, err)
+	_, err = chain.Await(ctx, taken)
+	require.NoError(t, err)
+	other := client.Sent{Hash: client.HashOf(raw), Sender: holderAddress(), Nonce: account.Nonce, Since: before.Height}
+	_, err = chain.Await(ctx, other)
+	require.ErrorIs(t, err, client.ErrSuperseded)
+
+	next := other
+	next.Nonce++
+	waiting, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	_, err = chain.Await(waiting, next)
+	require.ErrorIs(t, err, context.DeadlineExceeded, "its nonce is free yet")
+}
+
 // writtenOnce has an anchor and vouchers made, asked for and proven.
 func writtenOnce(t *testing.T, chain *running, light *client.Light) {
 	ctx, id := t.Context(), uuid.UUID{1}
 	act := func(from ed25519.PrivateKey, message tx.Message) {
 		t.Helper()
-		hash, err := chain.Act(ctx, from, tx.Body{ChainID: chainID, Fee: genesis.DefaultMinFee, Message: message})
+		sent, err := chain.Act(ctx, from, tx.Body{ChainID: chainID, Fee: genesis.DefaultMinFee, Message: message})
 		require.NoError(t, err)
-		_, err = chain.Await(ctx, hash, time.Time{})
+		_, err = chain.Await(ctx, sent)
 		require.NoError(t, err)
 	}
 	_, err := chain.VoucherOut(ctx, id)

@@ -101,6 +101,9 @@ type Body struct {
 	// Expires is the Unix second after which no block takes the transaction; 0
 	// means that it waits for its nonce for ever.
 	Expires int64
+	// Salt tells two orders of the same content apart, which would else be one
+	// transaction: nodes that are a block behind give out a nonce twice.
+	Salt    uint64
 	Message Message
 }
 
@@ -175,7 +178,7 @@ func signHash(body []byte) [sha256.Size]byte {
 
 // proto checks on the way out what fromProto checks on the way in.
 func (b Body) proto() (*txpb.Body, error) {
-	pb := &txpb.Body{ChainId: b.ChainID, Nonce: b.Nonce, Fee: uint64(b.Fee), Expires: b.Expires}
+	pb := &txpb.Body{ChainId: b.ChainID, Nonce: b.Nonce, Fee: uint64(b.Fee), Expires: b.Expires, Salt: b.Salt}
 	switch m := b.Message.(type) {
 	case Transfer:
 		pb.Message = &txpb.Body_Transfer{Transfer: &txpb.Transfer{To: m.To[:], Asset: m.Asset, Amount: uint64(m.Amount)}}
@@ -209,7 +212,7 @@ func fromProto(pb *txpb.Body) (Body, error) {
 	if pb.GetExpires() < 0 {
 		return Body{}, fmt.Errorf("%w: an end before 1970", ErrMalformed)
 	}
-	body := Body{ChainID: pb.GetChainId(), Nonce: pb.GetNonce(), Fee: fee, Expires: pb.GetExpires()}
+	body := Body{ChainID: pb.GetChainId(), Nonce: pb.GetNonce(), Fee: fee, Expires: pb.GetExpires(), Salt: pb.GetSalt()}
 	switch m := pb.GetMessage().(type) {
 	case *txpb.Body_Transfer:
 		body.Message, err = transfer(m.Transfer)

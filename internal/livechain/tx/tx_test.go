@@ -38,7 +38,7 @@ func deposit() tx.Body {
 }
 
 func withdrawal() tx.Body {
-	return tx.Body{ChainID: "aurora-1", Expires: 1_800_000_000, Message: tx.Withdrawal{Percent: 50, MinCNPY: 1, MinTokens: 2}}
+	return tx.Body{ChainID: "aurora-1", Expires: 1_800_000_000, Salt: 5, Message: tx.Withdrawal{Percent: 50, MinCNPY: 1, MinTokens: 2}}
 }
 
 func validatorUpdate() tx.Body {
@@ -80,7 +80,7 @@ func payments(n int) []tx.Payment {
 // A chain id of any length that CometBFT allows leaves room for every payment.
 func TestTheLargestPayoutFits(t *testing.T) {
 	body := tx.Body{
-		ChainID: strings.Repeat("c", 50), Nonce: math.MaxUint64, Fee: math.MaxInt64, Expires: math.MaxInt64,
+		ChainID: strings.Repeat("c", 50), Nonce: math.MaxUint64, Fee: math.MaxInt64, Expires: math.MaxInt64, Salt: math.MaxUint64,
 		Message: tx.Payout{ID: uuid.UUID{1}, Asset: tx.Token, Payments: payments(tx.MaxPayments)},
 	}
 	raw, err := tx.Sign(body, key)

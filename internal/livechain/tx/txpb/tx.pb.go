@@ -142,6 +142,7 @@ type Body struct {
 	Nonce   uint64                 `protobuf:"varint,2,opt,name=nonce,proto3" json:"nonce,omitempty"`     // the number of transactions that this account has had in blocks
 	Fee     uint64                 `protobuf:"varint,3,opt,name=fee,proto3" json:"fee,omitempty"`         // 1e-6 native tokens
 	Expires int64                  `protobuf:"varint,4,opt,name=expires,proto3" json:"expires,omitempty"` // Unix seconds of the last block that may hold it; 0 means no end
+	Salt    uint64                 `protobuf:"fixed64,5,opt,name=salt,proto3" json:"salt,omitempty"`      // whatever tells the signer's bodies of the same content apart
 	// Types that are valid to be assigned to Message:
 	//
 	//	*Body_Transfer
@@ -215,6 +216,13 @@ func (x *Body) GetFee() uint64 {
 func (x *Body) GetExpires() int64 {
 	if x != nil {
 		return x.Expires
+	}
+	return 0
+}
+
+func (x *Body) GetSalt() uint64 {
+	if x != nil {
+		return x.Salt
 	}
 	return 0
 }
@@ -1254,12 +1262,13 @@ const file_internal_livechain_tx_txpb_tx_proto_rawDesc = "" +
 	"\x04body\x18\x01 \x01(\fR\x04body\x12\x1d\n" +
 	"\n" +
 	"public_key\x18\x02 \x01(\fR\tpublicKey\x12\x1c\n" +
-	"\tsignature\x18\x03 \x01(\fR\tsignature\"\xab\x06\n" +
+	"\tsignature\x18\x03 \x01(\fR\tsignature\"\xbf\x06\n" +
 	"\x04Body\x12\x19\n" +
 	"\bchain_id\x18\x01 \x01(\tR\achainId\x12\x14\n" +
 	"\x05nonce\x18\x02 \x01(\x04R\x05nonce\x12\x10\n" +
 	"\x03fee\x18\x03 \x01(\x04R\x03fee\x12\x18\n" +
-	"\aexpires\x18\x04 \x01(\x03R\aexpires\x126\n" +
+	"\aexpires\x18\x04 \x01(\x03R\aexpires\x12\x12\n" +
+	"\x04salt\x18\x05 \x01(\x06R\x04salt\x126\n" +
 	"\btransfer\x18\x10 \x01(\v2\x18.lucid.chain.v1.TransferH\x00R\btransfer\x12*\n" +
 	"\x04swap\x18\x11 \x01(\v2\x14.lucid.chain.v1.SwapH\x00R\x04swap\x123\n" +
 	"\adeposit\x18\x12 \x01(\v2\x17.lucid.chain.v1.DepositH\x00R\adeposit\x12<\n" +
