@@ -21,9 +21,13 @@ import (
 	"github.com/lucid-blockchain/lucid/internal/livechain/tx"
 )
 
-// askEvery is how often a transaction that waits for its block is looked for:
-// a block that has something to hold comes after 0.2 seconds.
-const askEvery = 50 * time.Millisecond
+// A transaction that waits for its block is looked for after askFirst, and then less
+// and less often until it is every askAtLast: most are in the next block, which
+// comes after 0.2 seconds.
+const (
+	askFirst  = 50 * time.Millisecond
+	askAtLast = 200 * time.Millisecond
+)
 
 // RefusedError is why the chain did not carry a transaction out. It is the cause of
 // the fault that tells so.
@@ -153,9 +157,7 @@ func (c *Client) Act(ctx context.Context, key ed25519.PrivateKey, body tx.Body) 
 // chain's last failure to answer or ctx's own is returned, and the transaction may
 // still get into a block.
 func (c *Client) Await(ctx context.Context, sent Sent) (Included, error) {
-	ticker := time.NewTicker(askEvery)
-	defer ticker.Stop()
-	var over error
+	pause, over := askFirst, error(nil)
 	for round := 1; ; round++ {
 		included, found, err := c.Find(ctx, sent.Hash)
 		switch {
@@ -171,7 +173,8 @@ func (c *Client) Await(ctx context.Context, sent Sent) (Included, error) {
 		over = c.isOver(ctx, sent, round)
 		select {
 		case <-ctx.Done():
-		case <-ticker.C:
+		case <-time.After(pause):
+			pause = min(pause*3/2, askAtLast)
 		}
 	}
 }
@@ -179,7 +182,7 @@ func (c *Client) Await(ctx context.Context, sent Sent) (Included, error) {
 // isOver returns how the transaction ended, if it did. Most are in the next block,
 // so the nonce is looked at only now and then.
 func (c *Client) isOver(ctx context.Context, sent Sent, round int) error {
-	const often = 10
+	const often = 4
 	switch {
 	case c.isPast(ctx, sent.Expires):
 		return ErrNotIncluded
