@@ -34,7 +34,7 @@ type Application struct {
 	logger       logr.Logger
 	metrics      metrics
 
-	verified   verified
+	known      known
 	snapshots  Snapshots
 	shelf      *shelf
 	restoring  *restoring
@@ -74,7 +74,7 @@ func New(o Options) (*Application, error) {
 		store: store, genesisHash: o.GenesisHash, retainBlocks: o.RetainBlocks, logger: o.Logger,
 		metrics: newMetrics(), failed: make(chan error, 1),
 	}
-	if a.verified, err = newVerified(); err != nil {
+	if a.known, err = newKnown(); err != nil {
 		return nil, errors.Join(err, store.Close())
 	}
 	if err := a.openSnapshots(o.Snapshots); err != nil {
@@ -144,13 +144,13 @@ func (a *Application) InitChain(_ context.Context, req *abci.RequestInitChain) (
 func firstRecords(chainID string, first genesis.State) *overlay {
 	o := newOverlay(nil)
 	for _, holder := range first.Holders {
-		o.accounts[holder.Address] = &statepb.Account{Tokens: uint64(holder.Amount)}
+		o.setAccount(holder.Address, &statepb.Account{Tokens: uint64(holder.Amount)})
 	}
 	treasury := first.Treasury
-	o.accounts[treasury.Address] = &statepb.Account{
+	o.setAccount(treasury.Address, &statepb.Account{
 		Tokens:  uint64(treasury.Amount),
 		Vesting: &statepb.Vesting{Amount: uint64(treasury.Amount), Start: treasury.VestingStart, End: treasury.VestingEnd},
-	}
+	})
 	o.set(poolKey, &statepb.Pool{
 		Cnpy: uint64(first.Pool.CNPY), Tokens: uint64(first.Pool.Tokens),
 		Shares: first.Pool.LockedShares, LockedShares: first.Pool.LockedShares,
@@ -167,18 +167,18 @@ func firstRecords(chainID string, first genesis.State) *overlay {
 	return o
 }
 
+// Preverify does the part of CheckTx that needs no state, so that CheckTx finds it
+// done. Unlike CheckTx it may be called by many at once.
+func (a *Application) Preverify(raw []byte) { _, _ = a.known.read(raw) }
+
 // CheckTx admits a transaction to the mempool when it would work after all that
 // wait there already.
 func (a *Application) CheckTx(_ context.Context, req *abci.RequestCheckTx) (*abci.ResponseCheckTx, error) {
-	t, err := tx.Decode(req.Tx)
-	if err == nil && req.Type == abci.CheckTxType_New {
-		// On a recheck the signature has been seen; only the state has moved.
-		err = a.verified.check(req.Tx, t)
-	}
+	t, err := a.known.read(req.Tx)
 	if err == nil {
 		err = a.checkState(t)
 	}
-	res, err := result(asRefusal(err), nil)
+	res, err := result(asRefusal(err))
 	if err != nil {
 		return nil, err
 	}
@@ -218,8 +218,8 @@ func asRefusal(err error) error {
 // FinalizeBlock computes the block's effects and the root after it. Nothing is
 // written before Commit. An error here is this node's own and stops it.
 func (a *Application) FinalizeBlock(_ context.Context, req *abci.RequestFinalizeBlock) (*abci.ResponseFinalizeBlock, error) {
-	block := newOverlay(committed{a.store})
-	decoded := decodeAll(req.Txs, a.verified)
+	block := overState(a.store)
+	decoded := readAll(req.Txs, a.known)
 	results := make([]*abci.ExecTxResult, len(req.Txs))
 	for i, d := range decoded {
 		var err error
@@ -259,7 +259,7 @@ func (a *Application) Commit(context.Context, *abci.RequestCommit) (*abci.Respon
 	a.metrics.count(a.results)
 	a.pending, a.results = nil, nil
 	a.mu.Lock()
-	a.check = newOverlay(committed{a.store})
+	a.check = overState(a.store)
 	a.mu.Unlock()
 	a.snapshotAfter(a.height)
 	return &abci.ResponseCommit{RetainHeight: a.retainHeight(a.height)}, nil
@@ -268,7 +268,7 @@ func (a *Application) Commit(context.Context, *abci.RequestCommit) (*abci.Respon
 func (a *Application) resetCheck(now time.Time) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.check, a.now = newOverlay(committed{a.store}), now
+	a.check, a.now = overState(a.store), now
 }
 
 // decoded is a transaction that is well formed and signed, or why it is not.
@@ -279,25 +279,25 @@ type decoded struct {
 
 func (d decoded) deliver(block *overlay, now time.Time) (*abci.ExecTxResult, error) {
 	if d.err != nil {
-		return result(asRefusal(d.err), nil)
+		return result(asRefusal(d.err))
 	}
-	events, _, err := run(block, d.tx, now)
-	return result(err, events)
+	event, _, err := run(block, d.tx, now)
+	if err != nil {
+		return result(err)
+	}
+	return &abci.ExecTxResult{Events: []abci.Event{event.event()}}, nil
 }
 
-// decodeAll checks encodings and signatures, most of a block's work, on all
-// cores: no transaction's validity depends on another's here.
-func decodeAll(txs [][]byte, known verified) []decoded {
+// readAll checks encodings and signatures, most of a block's work, on all cores: no
+// transaction's validity depends on another's here.
+func readAll(txs [][]byte, known known) []decoded {
 	out := make([]decoded, len(txs))
-	workers := min(runtime.GOMAXPROCS(0), len(txs))
+	workers := min(batchSize*runtime.GOMAXPROCS(0), len(txs))
 	var wg sync.WaitGroup
 	for w := range workers {
 		wg.Go(func() {
 			for i := w; i < len(txs); i += workers {
-				out[i].tx, out[i].err = tx.Decode(txs[i])
-				if out[i].err == nil {
-					out[i].err = known.check(txs[i], out[i].tx)
-				}
+				out[i].tx, out[i].err = known.read(txs[i])
 			}
 		})
 	}

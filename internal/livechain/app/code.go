@@ -94,9 +94,9 @@ func refuse(code Code, format string, args ...any) error {
 
 // result tells a refusal, which validators agree on, from a failure of this
 // node, which is returned.
-func result(err error, events []abci.Event) (*abci.ExecTxResult, error) {
+func result(err error) (*abci.ExecTxResult, error) {
 	if err == nil {
-		return &abci.ExecTxResult{Events: events}, nil
+		return &abci.ExecTxResult{}, nil
 	}
 	var r *refusal
 	if !errors.As(err, &r) {

@@ -16,9 +16,9 @@ import (
 	"github.com/lucid-blockchain/lucid/internal/money"
 )
 
-// Types of the events that a transaction leaves when it has worked; there is
-// one for each. Their attributes are indexed, so that CometBFT's tx_search finds
-// the history of an address.
+// Types of the events that a transaction leaves when it has worked; there is one
+// for each. Addresses and ids in them are indexed, so that CometBFT's tx_search
+// finds the history of an address.
 const (
 	typeTransfer   = "transfer"
 	typeSwap       = "swap"
@@ -208,11 +208,15 @@ func after(pool amm.Pool) []string {
 	}
 }
 
-// event builds an indexed event of names and values in turn.
+// indexed are the attributes that a transaction is looked for by. Nobody looks for
+// an amount, and each index costs a node about as much as the rest of a swap.
+var indexed = map[string]bool{keyAccount: true, keyTo: true, keyKey: true, keyID: true, keyLedger: true}
+
+// event builds an event of names and values in turn.
 func event(kind string, pairs ...string) abci.Event {
-	e := abci.Event{Type: kind}
+	e := abci.Event{Type: kind, Attributes: make([]abci.EventAttribute, 0, len(pairs)/2)}
 	for i := 0; i+1 < len(pairs); i += 2 {
-		e.Attributes = append(e.Attributes, abci.EventAttribute{Key: pairs[i], Value: pairs[i+1], Index: true})
+		e.Attributes = append(e.Attributes, abci.EventAttribute{Key: pairs[i], Value: pairs[i+1], Index: indexed[pairs[i]]})
 	}
 	return e
 }

@@ -4,8 +4,6 @@ import (
 	"math/big"
 	"time"
 
-	abci "github.com/cometbft/cometbft/abci/types"
-
 	"github.com/lucid-blockchain/lucid/internal/livechain"
 	"github.com/lucid-blockchain/lucid/internal/livechain/state/statepb"
 	"github.com/lucid-blockchain/lucid/internal/livechain/tx"
@@ -23,7 +21,7 @@ type execution struct {
 // run admits the transaction, takes its fee and carries its message out. With
 // a message that fails, admitted is true: the fee is paid and the nonce used,
 // or the order could be sent again by anybody at a moment that suits them.
-func run(below *overlay, t *tx.Tx, now time.Time) (events []abci.Event, admitted bool, err error) {
+func run(below *overlay, t *tx.Tx, now time.Time) (event Event, admitted bool, err error) {
 	e := execution{on: newOverlay(below), tx: t, from: t.Sender(), now: now}
 	if err := e.admit(); err != nil {
 		return nil, false, err
@@ -32,29 +30,29 @@ func run(below *overlay, t *tx.Tx, now time.Time) (events []abci.Event, admitted
 	e.on = newOverlay(below)
 	switch m := t.Message.(type) {
 	case tx.Transfer:
-		events, err = e.transfer(m)
+		event, err = e.transfer(m)
 	case tx.Swap:
-		events, err = e.swap(m)
+		event, err = e.swap(m)
 	case tx.Deposit:
-		events, err = e.deposit(m)
+		event, err = e.deposit(m)
 	case tx.Withdrawal:
-		events, err = e.withdraw(m)
+		event, err = e.withdraw(m)
 	case tx.ValidatorUpdate:
-		events, err = e.updateValidator(m)
+		event, err = e.updateValidator(m)
 	case tx.SessionAnchor:
-		events, err = e.anchor(m)
+		event, err = e.anchor(m)
 	case tx.Payout:
-		events, err = e.payOut(m)
+		event, err = e.payOut(m)
 	case tx.VoucherIn:
-		events, err = e.voucherIn(m)
+		event, err = e.voucherIn(m)
 	case tx.VoucherOut:
-		events, err = e.voucherOut(m)
+		event, err = e.voucherOut(m)
 	case tx.Proposal:
-		events, err = e.propose(m)
+		event, err = e.propose(m)
 	case tx.Vote:
-		events, err = e.vote(m)
+		event, err = e.vote(m)
 	case tx.WorkReport:
-		events, err = e.reportWork(m)
+		event, err = e.reportWork(m)
 	default:
 		err = refuse(CodeMalformed, "this chain's rules do not know the message")
 	}
@@ -62,7 +60,7 @@ func run(below *overlay, t *tx.Tx, now time.Time) (events []abci.Event, admitted
 		return nil, true, err
 	}
 	e.on.mergeInto(below)
-	return events, true, nil
+	return event, true, nil
 }
 
 // admit checks what needs the state, then uses the nonce and takes the fee.
@@ -95,7 +93,7 @@ func (e execution) admit() error {
 		return err
 	}
 	account.Nonce++
-	e.on.accounts[e.from] = account
+	e.on.setAccount(e.from, account)
 	return e.give(feeAccount, tx.Token, e.tx.Fee)
 }
 
@@ -127,7 +125,7 @@ func (e execution) give(to livechain.Address, asset tx.Asset, amount money.Amoun
 	} else {
 		account.Cnpy += uint64(amount)
 	}
-	e.on.accounts[to] = account
+	e.on.setAccount(to, account)
 	return nil
 }
 
@@ -139,18 +137,18 @@ func (e execution) pay(asset tx.Asset, amount money.Amount) error {
 	if err := e.take(account, asset, amount); err != nil {
 		return err
 	}
-	e.on.accounts[e.from] = account
+	e.on.setAccount(e.from, account)
 	return nil
 }
 
-func (e execution) transfer(m tx.Transfer) ([]abci.Event, error) {
+func (e execution) transfer(m tx.Transfer) (Event, error) {
 	if err := e.pay(m.Asset, m.Amount); err != nil {
 		return nil, err
 	}
 	if err := e.give(m.To, m.Asset, m.Amount); err != nil {
 		return nil, err
 	}
-	return []abci.Event{Transferred{From: e.from, To: m.To, Asset: m.Asset, Amount: m.Amount}.event()}, nil
+	return Transferred{From: e.from, To: m.To, Asset: m.Asset, Amount: m.Amount}, nil
 }
 
 // spendable is the tokens of an account without what still vests.

@@ -5,7 +5,6 @@ import (
 	"slices"
 	"time"
 
-	abci "github.com/cometbft/cometbft/abci/types"
 	"github.com/google/uuid"
 	"google.golang.org/protobuf/proto"
 
@@ -19,7 +18,7 @@ import (
 // blocks.
 const votingPeriod = 7 * 24 * time.Hour
 
-func (e execution) propose(m tx.Proposal) ([]abci.Event, error) {
+func (e execution) propose(m tx.Proposal) (Event, error) {
 	key := onceKey(proposalPrefix, m.ID)
 	if err := e.first(key, &statepb.Proposal{}); err != nil {
 		return nil, err
@@ -32,12 +31,12 @@ func (e execution) propose(m tx.Proposal) ([]abci.Event, error) {
 		record.Change = &statepb.Proposal_FeeBasisPoints{FeeBasisPoints: uint32(change)}
 	}
 	e.on.set(key, record)
-	return []abci.Event{Proposed{Account: e.from, ID: m.ID}.event()}, nil
+	return Proposed{Account: e.from, ID: m.ID}, nil
 }
 
 // vote counts all votes anew, by the powers of now, and carries the change out
 // when it passes.
-func (e execution) vote(m tx.Vote) ([]abci.Event, error) {
+func (e execution) vote(m tx.Vote) (Event, error) {
 	key, record := onceKey(proposalPrefix, m.Proposal), &statepb.Proposal{}
 	if err := e.on.record(key, record); err != nil {
 		return nil, err
@@ -61,7 +60,7 @@ func (e execution) vote(m tx.Vote) ([]abci.Event, error) {
 		}
 	}
 	e.on.set(key, record)
-	return []abci.Event{Voted{Account: e.from, Proposal: m.Proposal, Approve: m.Approve, State: stateName(record.State)}.event()}, nil
+	return Voted{Account: e.from, Proposal: m.Proposal, Approve: m.Approve, State: stateName(record.State)}, nil
 }
 
 func (e execution) mayVote(record *statepb.Proposal, set *statepb.Validators) error {

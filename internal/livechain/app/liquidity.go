@@ -3,8 +3,6 @@ package app
 import (
 	"errors"
 
-	abci "github.com/cometbft/cometbft/abci/types"
-
 	"github.com/lucid-blockchain/lucid/internal/livechain/amm"
 	"github.com/lucid-blockchain/lucid/internal/livechain/state/statepb"
 	"github.com/lucid-blockchain/lucid/internal/livechain/tx"
@@ -30,7 +28,7 @@ func refusePool(err error) error {
 	return refuse(CodePool, "%s", err)
 }
 
-func (e execution) swap(m tx.Swap) ([]abci.Event, error) {
+func (e execution) swap(m tx.Swap) (Event, error) {
 	chain, err := chainOf(e.on)
 	if err != nil {
 		return nil, err
@@ -54,13 +52,13 @@ func (e execution) swap(m tx.Swap) ([]abci.Event, error) {
 	if err := e.give(e.from, bought, money.Amount(out)); err != nil {
 		return nil, err
 	}
-	return []abci.Event{Swapped{
+	return Swapped{
 		Account: e.from, Sold: m.Sell, In: m.AmountIn, Out: money.Amount(out),
 		Fee: money.Amount(amm.Fee(uint64(m.AmountIn), chain.GetFeeBasisPoints())), After: after,
-	}.event()}, nil
+	}, nil
 }
 
-func (e execution) deposit(m tx.Deposit) ([]abci.Event, error) {
+func (e execution) deposit(m tx.Deposit) (Event, error) {
 	pool, err := poolOf(e.on)
 	if err != nil {
 		return nil, err
@@ -82,10 +80,10 @@ func (e execution) deposit(m tx.Deposit) ([]abci.Event, error) {
 	if err := e.changeShares(func(account *statepb.Account) { account.Shares += minted }); err != nil {
 		return nil, err
 	}
-	return []abci.Event{Provided{Account: e.from, CNPY: m.CNPY, Tokens: m.Tokens, Shares: money.Amount(minted), After: after}.event()}, nil
+	return Provided{Account: e.from, CNPY: m.CNPY, Tokens: m.Tokens, Shares: money.Amount(minted), After: after}, nil
 }
 
-func (e execution) withdraw(m tx.Withdrawal) ([]abci.Event, error) {
+func (e execution) withdraw(m tx.Withdrawal) (Event, error) {
 	pool, err := poolOf(e.on)
 	if err != nil {
 		return nil, err
@@ -108,9 +106,9 @@ func (e execution) withdraw(m tx.Withdrawal) ([]abci.Event, error) {
 	if err != nil {
 		return nil, err
 	}
-	return []abci.Event{Removed{
+	return Removed{
 		Account: e.from, CNPY: money.Amount(cnpy), Tokens: money.Amount(tokens), Shares: money.Amount(shares), After: after,
-	}.event()}, nil
+	}, nil
 }
 
 func (e execution) changeShares(change func(*statepb.Account)) error {
@@ -119,6 +117,6 @@ func (e execution) changeShares(change func(*statepb.Account)) error {
 		return err
 	}
 	change(account)
-	e.on.accounts[e.from] = account
+	e.on.setAccount(e.from, account)
 	return nil
 }

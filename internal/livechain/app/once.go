@@ -6,7 +6,6 @@ import (
 	"math"
 	"strings"
 
-	abci "github.com/cometbft/cometbft/abci/types"
 	"github.com/google/uuid"
 	"google.golang.org/protobuf/proto"
 
@@ -43,16 +42,16 @@ func (e execution) first(key string, seen proto.Message) error {
 	return nil
 }
 
-func (e execution) anchor(m tx.SessionAnchor) ([]abci.Event, error) {
+func (e execution) anchor(m tx.SessionAnchor) (Event, error) {
 	key := onceKey(anchorPrefix, m.Session)
 	if err := e.first(key, &statepb.Anchor{}); err != nil {
 		return nil, err
 	}
 	e.on.set(key, &statepb.Anchor{Root: m.Root[:], ChunkCount: m.Chunks, TotalSize: m.Size, By: e.from[:]})
-	return []abci.Event{Anchored{Account: e.from, SessionAnchor: m}.event()}, nil
+	return Anchored{Account: e.from, SessionAnchor: m}, nil
 }
 
-func (e execution) payOut(m tx.Payout) ([]abci.Event, error) {
+func (e execution) payOut(m tx.Payout) (Event, error) {
 	chain, err := chainOf(e.on)
 	if err != nil {
 		return nil, err
@@ -75,10 +74,10 @@ func (e execution) payOut(m tx.Payout) ([]abci.Event, error) {
 	e.on.set(key, &statepb.Payout{
 		By: e.from[:], Asset: uint32(m.Asset), Amount: uint64(m.Total()), Recipients: uint32(len(m.Payments)),
 	})
-	return []abci.Event{PaidOut{Account: e.from, Payout: m}.event()}, nil
+	return PaidOut{Account: e.from, Payout: m}, nil
 }
 
-func (e execution) voucherIn(m tx.VoucherIn) ([]abci.Event, error) {
+func (e execution) voucherIn(m tx.VoucherIn) (Event, error) {
 	chain, err := chainOf(e.on)
 	if err != nil {
 		return nil, err
@@ -100,10 +99,10 @@ func (e execution) voucherIn(m tx.VoucherIn) ([]abci.Event, error) {
 	if err := e.give(m.To, tx.CNPY, m.Amount); err != nil {
 		return nil, err
 	}
-	return []abci.Event{VoucheredIn{Account: e.from, VoucherIn: m}.event()}, nil
+	return VoucheredIn{Account: e.from, VoucherIn: m}, nil
 }
 
-func (e execution) voucherOut(m tx.VoucherOut) ([]abci.Event, error) {
+func (e execution) voucherOut(m tx.VoucherOut) (Event, error) {
 	chain, err := chainOf(e.on)
 	if err != nil {
 		return nil, err
@@ -118,7 +117,7 @@ func (e execution) voucherOut(m tx.VoucherOut) ([]abci.Event, error) {
 	chain.CnpySupply -= uint64(m.Amount)
 	e.on.set(chainKey, chain)
 	e.on.set(key, &statepb.Voucher{Account: e.from[:], Amount: uint64(m.Amount), LedgerAccount: m.LedgerAccount[:]})
-	return []abci.Event{VoucheredOut{Account: e.from, VoucherOut: m}.event()}, nil
+	return VoucheredOut{Account: e.from, VoucherOut: m}, nil
 }
 
 // Anchor answers /anchor/{session}.

@@ -17,7 +17,10 @@ import (
 func (a *Application) PrepareProposal(_ context.Context, req *abci.RequestPrepareProposal) (*abci.ResponsePrepareProposal, error) {
 	p := proposal{size: req.MaxTxBytes, queues: map[livechain.Address][]candidate{}}
 	for _, raw := range req.Txs {
-		p.queue(raw)
+		// What is no transaction is left out: nothing but a refusal would come of it.
+		if t, err := a.known.read(raw); err == nil {
+			p.queue(raw, t)
+		}
 	}
 	for _, sender := range p.senders {
 		account, err := committed{a.store}.account(sender)
@@ -43,12 +46,7 @@ type proposal struct {
 	queues  map[livechain.Address][]candidate
 }
 
-// queue leaves out what is no transaction: nothing but a refusal would come of it.
-func (p *proposal) queue(raw []byte) {
-	t, err := tx.Decode(raw)
-	if err != nil {
-		return
-	}
+func (p *proposal) queue(raw []byte, t *tx.Tx) {
 	sender := t.Sender()
 	if len(p.queues[sender]) == 0 {
 		p.senders = append(p.senders, sender)

@@ -75,12 +75,34 @@ func (c committed) record(key string, into proto.Message) error {
 // has changed over another source. Not safe for concurrent use.
 type overlay struct {
 	below    source
-	accounts map[livechain.Address]*statepb.Account
-	records  map[string]proto.Message // all others, by key
+	accounts map[livechain.Address]*statepb.Account // nil until there is one
+	records  map[string]proto.Message               // all others, by key
 }
 
-func newOverlay(below source) *overlay {
-	return &overlay{below: below, accounts: map[livechain.Address]*statepb.Account{}, records: map[string]proto.Message{}}
+func newOverlay(below source) *overlay { return &overlay{below: below} }
+
+// overState is for one block: it holds on to what it reads of the chain's record.
+func overState(from getter) *overlay { return newOverlay(&memo{source: committed{from}}) }
+
+// memo reads the one record that every transaction needs once.
+type memo struct {
+	source
+	chain *statepb.Chain
+}
+
+func (m *memo) record(key string, into proto.Message) error {
+	if key != chainKey {
+		return m.source.record(key, into)
+	}
+	if m.chain == nil {
+		chain, err := chainOf(m.source)
+		if err != nil {
+			return err
+		}
+		m.chain = chain
+	}
+	proto.Merge(into, m.chain)
+	return nil
 }
 
 func (o *overlay) account(address livechain.Address) (*statepb.Account, error) {
@@ -99,12 +121,33 @@ func (o *overlay) record(key string, into proto.Message) error {
 }
 
 // set takes the record over.
-func (o *overlay) set(key string, record proto.Message) { o.records[key] = record }
+func (o *overlay) set(key string, record proto.Message) {
+	if o.records == nil {
+		o.records = map[string]proto.Message{}
+	}
+	o.records[key] = record
+}
+
+// setAccount takes the account over.
+func (o *overlay) setAccount(address livechain.Address, account *statepb.Account) {
+	if o.accounts == nil {
+		o.accounts = map[livechain.Address]*statepb.Account{}
+	}
+	o.accounts[address] = account
+}
 
 // mergeInto moves the changes one layer down. The records are given away.
 func (o *overlay) mergeInto(below *overlay) {
-	maps.Copy(below.accounts, o.accounts)
-	maps.Copy(below.records, o.records)
+	below.accounts = merged(below.accounts, o.accounts)
+	below.records = merged(below.records, o.records)
+}
+
+func merged[K comparable, V any](into, changes map[K]V) map[K]V {
+	if into == nil {
+		return changes
+	}
+	maps.Copy(into, changes)
+	return into
 }
 
 // encode writes the changes as the state stores them. A record that says

@@ -52,7 +52,7 @@ func powerOf(set *statepb.Validators, key []byte) int64 {
 	return set.Validators[at].GetPower()
 }
 
-func (e execution) updateValidator(m tx.ValidatorUpdate) ([]abci.Event, error) {
+func (e execution) updateValidator(m tx.ValidatorUpdate) (Event, error) {
 	chain, err := chainOf(e.on)
 	if err != nil {
 		return nil, err
@@ -79,7 +79,7 @@ func (e execution) updateValidator(m tx.ValidatorUpdate) ([]abci.Event, error) {
 		return nil, refuse(CodeValidators, "a chain has %d validators at most", maxValidators)
 	}
 	e.on.set(validatorsKey, set)
-	return []abci.Event{Empowered{Account: e.from, Key: m.Key, Power: power}.event()}, nil
+	return Empowered{Account: e.from, Key: m.Key, Power: power}, nil
 }
 
 // setPower keeps the set in the order of its keys.

@@ -33,7 +33,7 @@ func workKey(validator []byte) string { return workPrefix + string(validator) }
 // dayOf counts UTC days since 1970.
 func dayOf(t time.Time) int64 { return t.Unix() / int64(tx.SecondsPerDay) }
 
-func (e execution) reportWork(m tx.WorkReport) ([]abci.Event, error) {
+func (e execution) reportWork(m tx.WorkReport) (Event, error) {
 	chain, err := chainOf(e.on)
 	if err != nil {
 		return nil, err
@@ -58,7 +58,7 @@ func (e execution) reportWork(m tx.WorkReport) ([]abci.Event, error) {
 		Day: m.Day, Credits: m.Relayed/creditUnit + m.Stored/creditUnit + m.Validations, Uptime: m.Uptime,
 	})
 	e.on.set(workKey(m.Key), work)
-	return []abci.Event{Worked{Account: e.from, Key: m.Key, Day: m.Day}.event()}, nil
+	return Worked{Account: e.from, Key: m.Key, Day: m.Day}, nil
 }
 
 // earned is the power that a validator has today.

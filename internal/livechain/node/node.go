@@ -14,7 +14,6 @@ import (
 	abci "github.com/cometbft/cometbft/abci/types"
 	cmtconfig "github.com/cometbft/cometbft/config"
 	cmtnode "github.com/cometbft/cometbft/node"
-	"github.com/cometbft/cometbft/proxy"
 	"github.com/cometbft/cometbft/types"
 	"github.com/go-logr/logr"
 
@@ -186,10 +185,7 @@ func start(ctx context.Context, config Config, document *types.GenesisDoc, appli
 	if err := configureStateSync(ctx, config, settings, document); err != nil {
 		return nil, err
 	}
-	// Each of the four connections has a lock of its own: a query need not wait
-	// for a block.
-	creator := proxy.NewConnSyncLocalClientCreator(application)
-	node, err := cmtnode.NewNodeWithContext(ctx, settings, signer, key, creator,
+	node, err := cmtnode.NewNodeWithContext(ctx, settings, signer, key, connections(application),
 		func() (*types.GenesisDoc, error) { return document, nil },
 		files.open, cmtnode.DefaultMetricsProvider(settings.Instrumentation), newLogger(config.Logger))
 	if err != nil {

@@ -290,3 +290,25 @@ func FuzzDecode(f *testing.F) {
 		require.NoError(t, err, "what can be read can be written")
 	})
 }
+
+// A batch says of each what Verify says of it, whatever the others are.
+func TestVerifyAll(t *testing.T) {
+	decode := func(flip int) *tx.Tx {
+		raw, err := tx.Sign(transfer(), key)
+		require.NoError(t, err)
+		if flip > 0 {
+			raw[len(raw)-flip] ^= 1
+		}
+		got, err := tx.Decode(raw)
+		require.NoError(t, err)
+		return got
+	}
+	good, bad := decode(0), decode(3)
+	for _, batch := range [][]*tx.Tx{{}, {good}, {bad}, {good, good}, {good, bad, good}, {bad, bad}} {
+		errs := tx.VerifyAll(batch)
+		require.Len(t, errs, len(batch))
+		for i, one := range batch {
+			require.Equal(t, one.Verify(), errs[i])
+		}
+	}
+}
