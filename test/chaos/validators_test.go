@@ -384,4 +384,3 @@ func indexed(ctx context.Context, t *testing.T, p *platform.Platform, chain *luc
 		}
 	}
 }
-
