@@ -31,6 +31,8 @@ func newChain(namespace, name string) *lucidv1.Chain {
 	}
 }
 
+func direct(c *lucidv1.Chain) { c.Spec.Launch.Mode = lucidv1.LaunchDirect }
+
 // expect wants err to be a refusal that says so, or none when says is empty.
 func expect(t *testing.T, err error, says, reason string) {
 	t.Helper()
@@ -148,6 +150,23 @@ func TestChainRules(t *testing.T) {
 		{"a first purchase", func(c *lucidv1.Chain) { c.Spec.Launch.CreatorInitialPurchaseCNPY = "12.5" }, ""},
 		{"a first purchase that is no number", func(c *lucidv1.Chain) { c.Spec.Launch.CreatorInitialPurchaseCNPY = "all" }, "creatorInitialPurchaseCNPY must be"},
 
+		{"a chain that never has a pool", direct, ""},
+		{"which costs its creator what any other does", func(c *lucidv1.Chain) { direct(c); c.Spec.Launch.CreationFeeCNPY = "5" }, ""},
+		{"with a fee for a pool on the live chain", func(c *lucidv1.Chain) { direct(c); c.Spec.Curve.FeeBasisPoints = fee(30) }, ""},
+		{"and no purchase, however small", func(c *lucidv1.Chain) { direct(c); c.Spec.Launch.CreatorInitialPurchaseCNPY = "0.000001" }, "no pool to buy from"},
+		{"no purchase is none in any writing", func(c *lucidv1.Chain) { direct(c); c.Spec.Launch.CreatorInitialPurchaseCNPY = "0.00" }, ""},
+		{"no curve", func(c *lucidv1.Chain) { direct(c); c.Spec.Curve.Type = lucidv1.CurveLinear }, "curve and graduation must be left out"},
+		{"nothing that opens one", func(c *lucidv1.Chain) { direct(c); c.Spec.Curve.InitialCNPYReserve = "20000" }, "curve and graduation must be left out"},
+		{"nothing to sell on it", func(c *lucidv1.Chain) { direct(c); c.Spec.Curve.InitialTokenSupply = "100000" }, "curve and graduation must be left out"},
+		{"no slope", func(c *lucidv1.Chain) { direct(c); c.Spec.Curve.Slope = "0.1" }, "curve and graduation must be left out"},
+		{"no threshold", func(c *lucidv1.Chain) { direct(c); c.Spec.Graduation.ThresholdCNPY = "60000" }, "curve and graduation must be left out"},
+		{"no limits", func(c *lucidv1.Chain) { direct(c); c.Spec.Limits = &lucidv1.TradeLimits{MaxBuyCNPY: "1"} }, "limits must be left out"},
+		{"no time to wait for", func(c *lucidv1.Chain) { direct(c); c.Spec.Launch.Time = at }, "only for that"},
+
+		{"the seeds' own network id", func(c *lucidv1.Chain) { c.Spec.Network.ChainID = "lucid_blocks" }, ""},
+		{"as long as CometBFT takes it", func(c *lucidv1.Chain) { c.Spec.Network.ChainID = strings.Repeat("a", 50) }, ""},
+		{"longer", func(c *lucidv1.Chain) { c.Spec.Network.ChainID = strings.Repeat("a", 51) }, "may not be more than 50"},
+		{"one spelling of a network id", func(c *lucidv1.Chain) { c.Spec.Network.ChainID = "Lucid" }, "chainID must begin with a letter"},
 		{"a label of the seeds", func(c *lucidv1.Chain) { c.Spec.Network.Consensus = "PoOT" }, ""},
 		{"any other label that the API takes", func(c *lucidv1.Chain) { c.Spec.Network.Consensus = "proof of touch" }, ""},
 		{"a line break in a label", func(c *lucidv1.Chain) { c.Spec.Network.Consensus = "a\nb" }, "consensus must not"},
@@ -201,6 +220,11 @@ func TestChainTransitions(t *testing.T) {
 		{"nor moves to another class", nil, lucidv1.ChainStatus{Status: lucidv1.ChainGraduated, Network: network}, func(c *lucidv1.Chain) { c.Spec.Network.Storage.ClassName = "fast" }, "className is immutable"},
 		{"validators come and go", nil, lucidv1.ChainStatus{Status: lucidv1.ChainGraduated, Network: network}, func(c *lucidv1.Chain) { c.Spec.Network.Validators = 4 }, ""},
 		{"a live chain may be halted", nil, lucidv1.ChainStatus{Status: lucidv1.ChainGraduated, Network: network}, func(c *lucidv1.Chain) { c.Spec.Network.State = lucidv1.NetworkHalted }, ""},
+		{"what never had a pool never gets one", direct, lucidv1.ChainStatus{}, func(c *lucidv1.Chain) { c.Spec.Launch.Mode = lucidv1.LaunchManual }, "to or from Direct"},
+		{"and what is to have one does", nil, lucidv1.ChainStatus{Status: lucidv1.ChainDraft}, direct, "to or from Direct"},
+		{"transactions name the network", func(c *lucidv1.Chain) { c.Spec.Network.ChainID = "one" }, lucidv1.ChainStatus{}, func(c *lucidv1.Chain) { c.Spec.Network.ChainID = "two" }, "chainID is immutable"},
+		{"a network id can't be added", nil, lucidv1.ChainStatus{}, func(c *lucidv1.Chain) { c.Spec.Network.ChainID = "one" }, "chainID is immutable"},
+		{"nor removed", func(c *lucidv1.Chain) { c.Spec.Network.ChainID = "one" }, lucidv1.ChainStatus{}, func(c *lucidv1.Chain) { c.Spec.Network.ChainID = "" }, "chainID is immutable"},
 		{"the policy of deletion may always change", nil, lucidv1.ChainStatus{Status: lucidv1.ChainGraduated, Network: network}, func(c *lucidv1.Chain) { c.Spec.DeletionPolicy = lucidv1.DeletionRetain }, ""},
 	}
 	for i, tc := range cases {

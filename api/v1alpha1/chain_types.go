@@ -89,7 +89,7 @@ type Graduation struct {
 }
 
 // LaunchMode says who opens the pool, and when.
-// +kubebuilder:validation:Enum=Manual;Immediate;Scheduled
+// +kubebuilder:validation:Enum=Manual;Immediate;Scheduled;Direct
 type LaunchMode string
 
 // The launch modes.
@@ -100,13 +100,19 @@ const (
 	LaunchImmediate LaunchMode = "Immediate"
 	// LaunchScheduled launches at spec.launch.time.
 	LaunchScheduled LaunchMode = "Scheduled"
+	// LaunchDirect never opens a pool: the live chain starts as soon as the chain is
+	// recorded.
+	LaunchDirect LaunchMode = "Direct"
 )
 
 // Launch is how the pool opens.
 // +kubebuilder:validation:XValidation:rule="(self.mode == 'Scheduled') == has(self.time)",message="time must be set for mode Scheduled, and only for that"
+// +kubebuilder:validation:XValidation:rule="(self.mode == 'Direct') == (oldSelf.mode == 'Direct')",message="mode can't be changed to or from Direct: declare another Chain"
+// +kubebuilder:validation:XValidation:rule="self.mode != 'Direct' || quantity(self.creatorInitialPurchaseCNPY).compareTo(quantity('0')) == 0",message="creatorInitialPurchaseCNPY must be 0 with mode Direct: there is no pool to buy from"
 type Launch struct {
 	// mode: Manual waits for POST /chains/{id}/launch, Immediate launches at once,
-	// Scheduled at time.
+	// Scheduled at time. Direct never has a pool: the whole supply goes to the
+	// chain's treasury, and the live chain starts at once.
 	// +optional
 	// +default="Manual"
 	Mode LaunchMode `json:"mode,omitempty"`
@@ -115,7 +121,7 @@ type Launch struct {
 	// +optional
 	Time *metav1.Time `json:"time,omitempty"`
 
-	// creationFeeCNPY is what launching costs the creator. A chain without a
+	// creationFeeCNPY is what launching costs the creator, in every mode. A chain without a
 	// creator belongs to the platform, which does not pay itself.
 	// +optional
 	// +default="100"
@@ -162,7 +168,18 @@ const (
 )
 
 // Network is the live chain after graduation.
+// +kubebuilder:validation:XValidation:rule="has(self.chainID) == has(oldSelf.chainID)",message="chainID is immutable: it can't be added or removed later"
 type Network struct {
+	// chainID of the live chain, which its transactions name: no two chains may
+	// share one, or what is signed for one holds on the other. Left out it is made of
+	// chainName and the ledger's id.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=50
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z][a-z0-9_-]*$')",message="chainID must begin with a letter and have only lower-case letters, digits, _ and -"
+	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="chainID is immutable"
+	ChainID string `json:"chainID,omitempty"`
+
 	// validators is how many nodes make the chain's blocks, each with the same
 	// power at birth. Blocks go on while more than two thirds of them work: four
 	// bear the loss of one. On a chain that runs, a new node joins once it has
@@ -225,6 +242,8 @@ const (
 // +kubebuilder:validation:XValidation:rule="has(self.creatorID) == has(oldSelf.creatorID)",message="creatorID is immutable: it can't be added or removed later"
 // +kubebuilder:validation:XValidation:rule="quantity(self.graduation.thresholdCNPY).isGreaterThan(quantity(self.curve.initialCNPYReserve))",message="graduation.thresholdCNPY must be greater than curve.initialCNPYReserve, which counts towards it"
 // +kubebuilder:validation:XValidation:rule="!has(self.curve.initialTokenSupply) || int(self.curve.initialTokenSupply) <= (has(self.token.totalSupply) ? int(self.token.totalSupply) : 1000000000000)",message="curve.initialTokenSupply must not be greater than token.totalSupply"
+// +kubebuilder:validation:XValidation:rule="self.launch.mode != 'Direct' || (self.curve.type == 'ConstantProduct' && self.curve.initialCNPYReserve == '10000' && !has(self.curve.initialTokenSupply) && self.curve.slope == '0.00000001' && self.graduation.thresholdCNPY == '50000')",message="curve and graduation must be left out with launch.mode Direct, which has no curve; curve.feeBasisPoints alone may be set, for a pool on the live chain"
+// +kubebuilder:validation:XValidation:rule="self.launch.mode != 'Direct' || !has(self.limits)",message="limits must be left out with launch.mode Direct: there is no pool to limit"
 type ChainSpec struct {
 	// gatewayRef names the LucidGateway whose ledger holds the chain.
 	// +required

@@ -237,6 +237,7 @@ func TestGenesisIsRebuiltIdentically(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			input.ChainID = "aurora"
 			_, hash, err := genesis.BuildGenesis(input)
 			if err != nil {
 				t.Fatal(err)

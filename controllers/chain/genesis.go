@@ -32,11 +32,16 @@ func firstValidators(all []validator) []genesis.Validator {
 	return out
 }
 
-// genesisInput translates the ledger's last word about a pool into a genesis.
-// All of it is fixed when the pool closes, but for the wallets, which are made
-// once: so it comes out the same each time.
+// genesisInput translates the ledger's last word about a chain and its pool into a
+// genesis. All of it is fixed when the pool closes, or the supply of a chain
+// without one is issued, but for the wallets, which are made once: so it comes out
+// the same each time. The live chain's id is left to the caller.
 func genesisInput(ctx context.Context, addresses Addresses, in chain.GenesisInput, pool book.Pool, validators []validator, authority livechain.Address) (genesis.Input, error) {
-	if pool.ClosedAt == nil {
+	born := pool.ClosedAt
+	if in.Chain.Direct {
+		born = in.Chain.ActualLaunchTime
+	}
+	if born == nil {
 		return genesis.Input{}, fmt.Errorf("the pool of chain %s is not closed", in.Chain.ID)
 	}
 	treasury, err := addresses.EnsureTreasury(ctx, in.Chain.ID)
@@ -52,9 +57,9 @@ func genesisInput(ctx context.Context, addresses Addresses, in chain.GenesisInpu
 		holders[i] = genesis.Holder{Address: address, Amount: holder.Amount}
 	}
 	out := genesis.Input{
-		ChainID: ObjectName(in.Chain.ChainName, in.Chain.ID), GenesisTime: *pool.ClosedAt,
-		Holders: holders, CNPYRaised: in.Raised, CNPYReserve: in.CNPYReserve, TokenReserve: in.TokenReserve,
-		TotalSupply: in.TotalSupply, InitialSupply: in.Chain.InitialTokenSupply,
+		GenesisTime: *born,
+		Holders:     holders, CNPYRaised: in.Raised, CNPYReserve: in.CNPYReserve, TokenReserve: in.TokenReserve,
+		TotalSupply: in.TotalSupply, InitialSupply: in.Chain.InitialTokenSupply, Direct: in.Chain.Direct,
 		Treasury: treasury, FeeBasisPoints: uint32(in.Chain.FeeBasisPoints),
 		Validators: firstValidators(validators), Authority: authority,
 		Policy: genesis.PolicyOf(in.Chain.ConsensusMechanism),

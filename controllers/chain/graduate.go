@@ -11,19 +11,29 @@ import (
 	"github.com/lucid-blockchain/lucid/internal/chain"
 )
 
-// graduate brings a chain whose pool has closed to life: keys and genesis once,
-// the nodes, and when they produce blocks the ledger's mark.
+// graduate brings a chain to life whose pool has closed, or that never has one:
+// keys and genesis once, the nodes, and when they produce blocks the ledger's mark.
 func (r *Reconciler) graduate(ctx context.Context, s *scope) error {
-	if s.pool == nil || !s.pool.Closed() {
+	if !s.due() {
 		before(s)
 		return nil
 	}
-	s.crossed()
+	if s.pool != nil {
+		s.crossed()
+	}
 	err := reconcile.Sequence(r.prepare, r.run, r.volumes, r.tally, r.observe)(ctx, s)
 	if err != nil && !isHeight(err) && !s.conditions.IsTrue(lucidv1.ConditionGraduated) {
 		s.conditions.FromError(lucidv1.ConditionGraduated, err, "", "")
 	}
 	return err
+}
+
+// due reports whether the chain is to have a live chain by now.
+func (s *scope) due() bool {
+	if s.row.Direct {
+		return s.row.Launched() && s.row.Status != chain.Failed
+	}
+	return s.pool != nil && s.pool.Closed()
 }
 
 // crossed tells of the threshold once. The condition that remembers it is
@@ -76,7 +86,7 @@ func (s *scope) starting() {
 		s.object.Status.Network = &lucidv1.NetworkStatus{}
 	}
 	network := s.object.Status.Network
-	network.ChainID = ObjectName(s.row.ChainName, s.id)
+	network.ChainID = networkID(s.object, s.row)
 	network.GenesisHash = s.genesisHash
 	network.RPCEndpoint = rpcEndpoint(s.object)
 	network.NodeEndpoints = make([]string, s.size)

@@ -8,6 +8,7 @@ import (
 	"github.com/google/uuid"
 
 	lucidv1 "github.com/lucid-blockchain/lucid/api/v1alpha1"
+	"github.com/lucid-blockchain/lucid/internal/chain"
 )
 
 const (
@@ -19,11 +20,19 @@ const (
 
 // ObjectName returns the name of the object of a chain that was born through
 // the API: its chain name as far as a DNS label can say it, and the end of its
-// id, which is random, so that two chains never meet. It is also the id of
-// every live chain, whatever its object is called.
+// id, which is random, so that two chains never meet. It is also the id of every
+// live chain that is given none, whatever its object is called.
 func ObjectName(chainName string, id uuid.UUID) string {
 	digits := strings.ReplaceAll(id.String(), "-", "")
 	return slug(chainName) + "-" + digits[len(digits)-suffixSize:]
+}
+
+// networkID is the id of the live chain, which its transactions name.
+func networkID(object *lucidv1.Chain, row chain.Chain) string {
+	if given := object.Spec.Network.ChainID; given != "" {
+		return given
+	}
+	return ObjectName(row.ChainName, row.ID)
 }
 
 // slug keeps ASCII letters and digits and joins what is between them with "-".

@@ -100,13 +100,14 @@ func describe(f *fault.Fault) string {
 	return strings.Join(parts, "; ")
 }
 
-// launch opens the pool when the spec asks for it and it is time.
+// launch opens the pool when the spec asks for it and it is time, or issues the
+// supply of a chain that never has one.
 func (r *Reconciler) launch(ctx context.Context, s *scope) error {
 	switch {
 	case s.row.Status == chain.Failed:
 		s.conditions.False(lucidv1.ConditionLaunched, lucidv1.ReasonFailed, s.row.FailureReason)
 		return nil
-	case s.row.Status.Launched():
+	case s.row.Launched():
 		s.launched()
 		return nil
 	case s.object.Spec.Launch.Mode == lucidv1.LaunchManual:
@@ -118,7 +119,7 @@ func (r *Reconciler) launch(ctx context.Context, s *scope) error {
 		return s.refuse(lucidv1.ConditionLaunched, launchRefusal(s, err))
 	}
 	s.row, s.object.Status.Status = row, lucidv1.ChainState(row.Status)
-	if row.Status.Launched() {
+	if row.Launched() {
 		s.launched()
 		return nil
 	}
@@ -126,6 +127,11 @@ func (r *Reconciler) launch(ctx context.Context, s *scope) error {
 }
 
 func (s *scope) launched() {
+	if s.row.Direct {
+		s.happened(lucidv1.ConditionLaunched, lucidv1.ReasonLaunched, "Launch",
+			"the supply of %s is issued; the chain never has a virtual pool", s.row.TokenSymbol)
+		return
+	}
 	s.happened(lucidv1.ConditionLaunched, lucidv1.ReasonLaunched, "Launch", "the token %s trades on its bonding curve", s.row.TokenSymbol)
 }
 
@@ -178,7 +184,7 @@ func launchRefusal(s *scope, err error) error {
 // project makes the pool's object and shows the pool's numbers when it opens
 // and when it closes; the VirtualPool follows them in between.
 func (r *Reconciler) project(ctx context.Context, s *scope) error {
-	if !s.row.Status.Launched() || s.row.Status == chain.Failed {
+	if !s.row.Launched() || s.row.Status == chain.Failed || s.row.Direct {
 		return nil
 	}
 	pool, err := s.book.Pool(ctx, s.id)

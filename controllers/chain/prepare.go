@@ -12,6 +12,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	lucidv1 "github.com/lucid-blockchain/lucid/api/v1alpha1"
+	"github.com/lucid-blockchain/lucid/controllers/book"
 	"github.com/lucid-blockchain/lucid/controllers/reconcile"
 	"github.com/lucid-blockchain/lucid/internal/livechain/genesis"
 )
@@ -159,10 +160,15 @@ func (r *Reconciler) createGenesis(ctx context.Context, s *scope) error {
 	if err != nil {
 		return err
 	}
-	input, err := genesisInput(ctx, addresses, in, *s.pool, s.validators[:s.born], addressOf(s.authority))
+	var pool book.Pool // none on a chain that never had one
+	if s.pool != nil {
+		pool = *s.pool
+	}
+	input, err := genesisInput(ctx, addresses, in, pool, s.validators[:s.born], addressOf(s.authority))
 	if err != nil {
 		return err
 	}
+	input.ChainID = networkID(s.object, s.row)
 	if s.genesis, s.genesisHash, err = genesis.BuildGenesis(input); err != nil {
 		return fmt.Errorf("building the genesis: %w", err)
 	}

@@ -71,6 +71,7 @@ func declared(spec *lucidv1.ChainSpec) (chain.Spec, error) {
 		ValidatorMinStake:      r.amount("spec.network.validatorMinStake", spec.Network.ValidatorMinStake),
 		CreatorInitialPurchase: r.amount("spec.launch.creatorInitialPurchaseCNPY", spec.Launch.CreatorInitialPurchaseCNPY),
 		ScheduledLaunchTime:    launchTime(spec.Launch),
+		Direct:                 spec.Launch.Mode == lucidv1.LaunchDirect,
 		CreatedBy:              identity.PlatformUserID,
 	}
 	limits, err := book.LimitsOf(spec.Limits)

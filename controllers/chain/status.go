@@ -22,12 +22,12 @@ func report(s *scope, err error) {
 		c.Summarise(lucidv1.ConditionReady, "", "", lucidv1.ConditionRecorded)
 	case s.row.Status == chain.Failed:
 		c.False(lucidv1.ConditionReady, lucidv1.ReasonFailed, s.row.FailureReason)
-	case !s.row.Status.Launched():
+	case !s.row.Launched():
 		reportDraft(s)
 	case s.halted():
 		c.Summarise(lucidv1.ConditionReady, lucidv1.ReasonHalted, "the live chain is halted, as the spec says",
 			lucidv1.ConditionVolumesReady)
-	case s.pool != nil && s.pool.Closed():
+	case s.due():
 		c.Summarise(lucidv1.ConditionReady, lucidv1.ReasonGraduated, "the live chain produces blocks",
 			lucidv1.ConditionGraduated, lucidv1.ConditionNetworkReady, lucidv1.ConditionVolumesReady)
 	default:
@@ -54,7 +54,7 @@ func isHeight(err error) bool {
 
 // before sets what follows graduation on a chain that has not come to it.
 func before(s *scope) {
-	if s.row.Status.Launched() {
+	if s.row.Launched() {
 		s.conditions.False(lucidv1.ConditionGraduated, lucidv1.ReasonTrading, "the reserve is below the graduation threshold")
 	} else {
 		s.conditions.False(lucidv1.ConditionGraduated, lucidv1.ReasonNotStarted, "the chain has not launched")

@@ -20,7 +20,7 @@ type Status string
 // that any of the others but Graduated may come to.
 const (
 	Draft         Status = "draft"
-	PendingLaunch Status = "pending_launch" // a launch time is set
+	PendingLaunch Status = "pending_launch" // a launch time is set, or a live chain without a pool is starting
 	VirtualActive Status = "virtual_active" // traded on the curve
 	Graduated     Status = "graduated"      // a live chain produces blocks
 	Failed        Status = "failed"
@@ -28,10 +28,6 @@ const (
 
 // Statuses lists the states for the validation of filters.
 var Statuses = []Status{Draft, PendingLaunch, VirtualActive, Graduated, Failed}
-
-// Launched reports whether the chain has a pool and its definition is fixed. A
-// failed chain counts as launched: nothing about it changes any more.
-func (s Status) Launched() bool { return s != Draft && s != PendingLaunch }
 
 // Origin says which side a chain was born on.
 type Origin string
@@ -62,6 +58,9 @@ type Definition struct {
 	ValidatorMinStake      money.Amount
 	CreatorInitialPurchase money.Amount // CNPY spent in the launching transaction
 	Limits                 Limits       // that the pool opens with
+	// Direct chains never have a pool: they go straight to a live chain
+	// (docs/domain.md §4), and what is said of a curve plays no part.
+	Direct bool
 }
 
 // Chain is a chain as the ledger knows it.
@@ -82,6 +81,13 @@ type Chain struct {
 	Version             int64 // number of its last event
 	CreatedAt           time.Time
 	UpdatedAt           time.Time
+}
+
+// Launched reports whether the chain has a pool, or its live chain is being
+// started without one: its definition is fixed. A failed chain counts as
+// launched: nothing about it changes any more.
+func (c Chain) Launched() bool {
+	return c.Status != Draft && c.Status != PendingLaunch || c.Direct && c.ActualLaunchTime != nil
 }
 
 // Live is what a live chain is known by once it produces blocks.
@@ -116,6 +122,7 @@ func fromRow(r db.Chain) Chain {
 			ValidatorMinStake:      money.Amount(r.ValidatorMinStake),
 			CreatorInitialPurchase: money.Amount(r.CreatorInitialPurchaseCnpy),
 			Limits:                 LimitsOf(r.MaxBuyCnpy, r.AntiSnipeSeconds, r.AntiSnipeMaxBuyCnpy),
+			Direct:                 r.Direct,
 		},
 		ScheduledLaunchTime: r.ScheduledLaunchTime, ActualLaunchTime: r.ActualLaunchTime,
 		Status: Status(r.Status), FailureReason: r.FailureReason,

@@ -18,7 +18,7 @@ import (
 // MarkGraduated records the live chain, once it produces blocks. Calling it
 // again with the same genesis hash changes nothing but a moved endpoint; with
 // another one it is a Conflict: a chain has one genesis. Unprocessable while
-// the pool has not crossed its threshold.
+// the pool has not crossed its threshold, or a chain without one is a draft.
 func (s *Service) MarkGraduated(ctx context.Context, id uuid.UUID, live Live) error {
 	if live.ChainID == "" || live.GenesisHash == "" {
 		return fmt.Errorf("a graduated chain needs a chain id and a genesis hash")
@@ -34,7 +34,7 @@ func (s *Service) MarkGraduated(ctx context.Context, id uuid.UUID, live Live) er
 		if row.IsGraduated {
 			return regraduate(ctx, q, row, live)
 		}
-		return s.graduate(ctx, q, id, live)
+		return s.graduate(ctx, q, fromRow(row), live)
 	})
 	if err != nil {
 		return fmt.Errorf("mark the chain as graduated: %w", err)
@@ -42,23 +42,40 @@ func (s *Service) MarkGraduated(ctx context.Context, id uuid.UUID, live Live) er
 	return nil
 }
 
-func (s *Service) graduate(ctx context.Context, q *db.Queries, id uuid.UUID, live Live) error {
-	if _, err := q.GetGraduation(ctx, id); err != nil {
-		if store.NotFound(err) {
-			return fault.New(fault.Unprocessable, "The chain's pool has not reached its graduation threshold")
-		}
-		return fmt.Errorf("read the graduation: %w", err)
+func (s *Service) graduate(ctx context.Context, q *db.Queries, c Chain, live Live) error {
+	if _, err := ending(ctx, q, c); err != nil {
+		return err
 	}
 	now := s.now()
 	_, err := q.MarkChainGraduated(ctx, db.MarkChainGraduatedParams{
-		ID: id, GraduationTime: &now, ChainID: &live.ChainID, GenesisHash: &live.GenesisHash, RpcEndpoint: &live.RPCEndpoint,
+		ID: c.ID, GraduationTime: &now, ChainID: &live.ChainID, GenesisHash: &live.GenesisHash, RpcEndpoint: &live.RPCEndpoint,
 	})
 	if err != nil {
 		return fmt.Errorf("write the chain: %w", err)
 	}
-	return outbox.Append(ctx, q, id, outbox.ChainGraduated, map[string]string{
+	return outbox.Append(ctx, q, c.ID, outbox.ChainGraduated, map[string]string{
 		"chainID": live.ChainID, "genesisHash": live.GenesisHash,
 	})
+}
+
+// ending is how a chain's life before its live chain ended: its pool's
+// graduation, or nothing for a chain that never had one. Unprocessable when it
+// has not.
+func ending(ctx context.Context, q *db.Queries, c Chain) (db.Graduation, error) {
+	if c.Direct {
+		if c.ActualLaunchTime == nil {
+			return db.Graduation{}, fault.New(fault.Unprocessable, "The chain's supply has not been issued")
+		}
+		return db.Graduation{}, nil
+	}
+	end, err := q.GetGraduation(ctx, c.ID)
+	if store.NotFound(err) {
+		return end, fault.New(fault.Unprocessable, "The chain's pool has not reached its graduation threshold")
+	}
+	if err != nil {
+		return end, fmt.Errorf("read the graduation: %w", err)
+	}
+	return end, nil
 }
 
 // regraduate is a repetition: only where the chain is reached may have changed.
@@ -98,7 +115,8 @@ type Holder struct {
 }
 
 // GenesisInput is all that the genesis of the live chain is computed from.
-// Holders, Unsold and Treasury add up to TotalSupply.
+// Holders, Unsold and Treasury add up to TotalSupply. Of a chain that never had a
+// pool, all but Treasury and TotalSupply is zero.
 type GenesisInput struct {
 	Chain        Chain
 	PoolID       uuid.UUID
@@ -112,7 +130,8 @@ type GenesisInput struct {
 }
 
 // GenesisInput reads one consistent picture of a closed pool; asking again
-// yields the same. Unprocessable while the pool is open.
+// yields the same. Unprocessable while the pool is open, or before the supply of a
+// chain without one is issued.
 func (s *Service) GenesisInput(ctx context.Context, id uuid.UUID) (GenesisInput, error) {
 	var in GenesisInput
 	err := s.Store.InSnapshot(ctx, func(ctx context.Context, tx pgx.Tx) (err error) {
@@ -133,15 +152,13 @@ func readGenesis(ctx context.Context, q *db.Queries, id uuid.UUID) (GenesisInput
 	if err != nil {
 		return GenesisInput{}, fmt.Errorf("read the chain: %w", err)
 	}
-	end, err := q.GetGraduation(ctx, id)
-	if store.NotFound(err) {
-		return GenesisInput{}, fault.New(fault.Unprocessable, "The chain's pool is not closed")
-	}
+	c := fromRow(row)
+	end, err := ending(ctx, q, c)
 	if err != nil {
-		return GenesisInput{}, fmt.Errorf("read the graduation: %w", err)
+		return GenesisInput{}, err
 	}
 	in := GenesisInput{
-		Chain: fromRow(row), PoolID: end.PoolID, TotalSupply: money.Amount(row.TokenTotalSupply),
+		Chain: c, PoolID: end.PoolID, TotalSupply: money.Amount(row.TokenTotalSupply),
 		CNPYReserve: money.Amount(end.CnpyReserve), TokenReserve: money.Amount(end.TokenReserve),
 	}
 	if err := in.readBalances(ctx, q); err != nil {

@@ -57,8 +57,11 @@ func (s *Service) Launch(ctx context.Context, id, by uuid.UUID, at *time.Time) (
 	if c.CreatedBy != by {
 		return Chain{}, errDenied()
 	}
-	if c.Status.Launched() {
+	if c.Launched() {
 		return Chain{}, errLaunched(c)
+	}
+	if c.Direct {
+		return Chain{}, fault.New(fault.Unprocessable, "The chain has no virtual pool to open: its live chain is started by its declaration")
 	}
 	return s.launchOrSchedule(ctx, c, at)
 }
@@ -70,7 +73,7 @@ func (s *Service) LaunchDeclared(ctx context.Context, id uuid.UUID, at *time.Tim
 	if err != nil {
 		return Chain{}, err
 	}
-	if c.Status.Launched() || s.scheduledFor(c, at) {
+	if c.Launched() || s.scheduledFor(c, at) {
 		return c, nil
 	}
 	return s.launchOrSchedule(ctx, c, at)
@@ -219,13 +222,17 @@ func newLaunch(at time.Time) (launchIDs, error) {
 }
 
 // fill is the launch after the chain's row: money first, so that a creator who
-// can't pay leaves nothing behind but a rolled back transaction.
+// can't pay leaves nothing behind but a rolled back transaction. A chain without a
+// pool is done then.
 func (s *Service) fill(ctx context.Context, q *db.Queries, c Chain, l launchIDs) error {
 	if err := payCreationFee(ctx, q, c, l.fee); err != nil {
 		return err
 	}
 	if err := mint(ctx, q, c, l); err != nil {
 		return err
+	}
+	if c.Direct {
+		return outbox.Append(ctx, q, c.ID, outbox.ChainLaunched, launchEvent{Status: c.Status, At: l.at})
 	}
 	err := s.Market.OpenTx(ctx, q, Opening{
 		PoolID: l.pool, ChainID: c.ID, Curve: c.curve(), GraduationThreshold: c.GraduationThreshold, Limits: c.Limits,
@@ -253,15 +260,17 @@ func payCreationFee(ctx context.Context, q *db.Queries, c Chain, journal uuid.UU
 	return err
 }
 
-// mint issues the whole supply once: the curve's share to the pool, the rest to
-// the chain's treasury until genesis.
+// mint issues the whole supply once: the curve's share to the pool, where there
+// is one, the rest to the chain's treasury until genesis.
 func mint(ctx context.Context, q *db.Queries, c Chain, l launchIDs) error {
-	token := ledger.Token(c.ID)
-	return ledger.Post(ctx, q, ledger.Journal{ID: l.mint, Kind: ledger.KindMint, Legs: []ledger.Leg{
-		{Account: ledger.Account{Type: ledger.Mint, Owner: c.ID, Asset: token}, Amount: -c.TokenTotalSupply},
-		{Account: ledger.Account{Type: ledger.Pool, Owner: l.pool, Asset: token}, Amount: c.InitialTokenSupply},
-		{Account: ledger.Account{Type: ledger.Treasury, Owner: c.ID, Asset: token}, Amount: c.TokenTotalSupply - c.InitialTokenSupply},
-	}})
+	token, treasury := ledger.Token(c.ID), c.TokenTotalSupply
+	legs := []ledger.Leg{{Account: ledger.Account{Type: ledger.Mint, Owner: c.ID, Asset: token}, Amount: -c.TokenTotalSupply}}
+	if !c.Direct {
+		treasury -= c.InitialTokenSupply
+		legs = append(legs, ledger.Leg{Account: ledger.Account{Type: ledger.Pool, Owner: l.pool, Asset: token}, Amount: c.InitialTokenSupply})
+	}
+	legs = append(legs, ledger.Leg{Account: ledger.Account{Type: ledger.Treasury, Owner: c.ID, Asset: token}, Amount: treasury})
+	return ledger.Post(ctx, q, ledger.Journal{ID: l.mint, Kind: ledger.KindMint, Legs: legs})
 }
 
 // settle finds out what came of a launch whose COMMIT was not answered.
@@ -269,6 +278,10 @@ func (s *Service) settle(ctx context.Context, id uuid.UUID, l launchIDs, cause e
 	pool, err := s.Store.Queries().GetPoolOfChain(ctx, id)
 	if err == nil && pool.ID == l.pool {
 		return s.Get(ctx, id)
+	}
+	// One without a pool can only be launched by its declaration, whoever makes it.
+	if c, err := s.Get(ctx, id); err == nil && c.Direct && c.Launched() {
+		return c, nil
 	}
 	return Chain{}, fmt.Errorf("launch the chain: %w", cause)
 }

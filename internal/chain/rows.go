@@ -25,6 +25,7 @@ func insertParams(id uuid.UUID, d Definition, spec Spec, origin Origin) db.Inser
 		MaxBuyCnpy:                 int64(d.Limits.MaxBuy),
 		AntiSnipeSeconds:           d.Limits.AntiSnipe.Seconds,
 		AntiSnipeMaxBuyCnpy:        int64(d.Limits.AntiSnipe.MaxBuy),
+		Direct:                     d.Direct,
 		ScheduledLaunchTime:        spec.ScheduledLaunchTime,
 		Status:                     string(Draft),
 		CreatedBy:                  spec.CreatedBy,
@@ -49,6 +50,7 @@ func updateParams(id uuid.UUID, d Definition, creator uuid.UUID, at *time.Time) 
 		MaxBuyCnpy:                 int64(d.Limits.MaxBuy),
 		AntiSnipeSeconds:           d.Limits.AntiSnipe.Seconds,
 		AntiSnipeMaxBuyCnpy:        int64(d.Limits.AntiSnipe.MaxBuy),
+		Direct:                     d.Direct,
 		ScheduledLaunchTime:        at,
 		CreatedBy:                  creator,
 	}

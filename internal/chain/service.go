@@ -71,10 +71,10 @@ func (s *Service) Declare(ctx context.Context, id uuid.UUID, spec Spec) (Chain, 
 	}
 	changes := differences(present.Definition, wanted)
 	rescheduled := spec.ScheduledLaunchTime != nil && !sameTime(spec.ScheduledLaunchTime, present.ScheduledLaunchTime)
-	if len(changes) == 0 && (!rescheduled || present.Status.Launched()) {
+	if len(changes) == 0 && (!rescheduled || present.Launched()) {
 		return present, nil
 	}
-	if present.Status.Launched() {
+	if present.Launched() {
 		return present, launchedFault(changes)
 	}
 	return s.rewrite(ctx, present, wanted, spec)

@@ -33,6 +33,8 @@ type Spec struct {
 	ValidatorMinStake      *money.Amount
 	CreatorInitialPurchase *money.Amount
 	Limits                 Limits
+	// Direct chains have no pool; what else concerns one must be left out.
+	Direct bool
 	// ScheduledLaunchTime may be set by a declaration; through the API it comes
 	// with the launch.
 	ScheduledLaunchTime *time.Time
@@ -97,8 +99,12 @@ func complete(s Spec, templateSupply money.Amount) Definition {
 		ValidatorMinStake:      or(s.ValidatorMinStake, defaultStake),
 		CreatorInitialPurchase: or(s.CreatorInitialPurchase, 0),
 		Limits:                 s.Limits,
+		Direct:                 s.Direct,
 	}
 	d.InitialTokenSupply = or(s.InitialTokenSupply, defaultInitial(d.TokenTotalSupply))
+	if d.Direct {
+		d.InitialTokenSupply = d.TokenTotalSupply // none is held back from a curve
+	}
 	return d
 }
 

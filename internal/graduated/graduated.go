@@ -139,12 +139,26 @@ func (s *Service) Pools(ctx context.Context, page Page) ([]Pool, int64, error) {
 func (s *Service) row(ctx context.Context, id uuid.UUID) (db.GetGraduatedPoolRow, error) {
 	row, err := s.Store.Queries().GetGraduatedPool(ctx, id)
 	if store.NotFound(err) {
-		return row, errNotFound()
+		return row, s.absent(ctx, id)
 	}
 	if err != nil {
 		return row, fmt.Errorf("read the graduated pool: %w", err)
 	}
 	return row, nil
+}
+
+// absent says why there is no such pool, where the id is a live chain's that has none.
+func (s *Service) absent(ctx context.Context, id uuid.UUID) error {
+	found, err := s.Store.Queries().GetChain(ctx, id)
+	switch {
+	case store.NotFound(err):
+		return errNotFound()
+	case err != nil:
+		return fmt.Errorf("read the chain: %w", err)
+	case found.Direct && found.IsGraduated:
+		return fault.New(fault.NotFound, "Graduated pool not found: the chain never had a virtual pool, and nobody has given liquidity on it yet")
+	}
+	return errNotFound()
 }
 
 func (s *Service) show(row db.GetGraduatedPoolRow) (Pool, error) {

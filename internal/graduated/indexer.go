@@ -138,8 +138,8 @@ func (x *Indexer) release(ctx context.Context) {
 	}
 }
 
-// openNew makes the pools of chains that have graduated. A chain that does not
-// answer is asked again in the next round.
+// openNew makes the pools of live chains. A chain that does not answer, or has no
+// liquidity yet, is asked again in the next round.
 func (x *Indexer) openNew(ctx context.Context) error {
 	rows, err := x.Store.Queries().GraduatedToOpen(ctx, openAtOnce)
 	if err != nil {
@@ -173,6 +173,9 @@ func (x *Indexer) open(ctx context.Context, chainID uuid.UUID, endpoint string) 
 	pool, err := asked.Pool(ctx)
 	if err != nil {
 		return err
+	}
+	if pool.Shares == 0 {
+		return nil // a chain that never had a virtual pool, and nobody has filled one since
 	}
 	id := PoolID(chainID)
 	return x.Store.InTx(ctx, func(ctx context.Context, q *db.Queries) error {

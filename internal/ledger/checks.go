@@ -59,10 +59,10 @@ var checks = []check{
 		LEFT JOIN accounts a ON a.owner_type = 'pool' AND a.owner_id = p.id AND a.asset = p.chain_id
 		WHERE p.token_reserve <> coalesce(a.balance, 0) ORDER BY 1`},
 
-	{"pool-supply", `
+	{"chain-supply", `
 		SELECT c.id::text, 'total supply is ' || c.token_total_supply::text || ', issued are ' || coalesce(-sum(a.balance), 0)::text
-		FROM chains c JOIN pools p ON p.chain_id = c.id
-		LEFT JOIN accounts a ON a.owner_type = 'mint' AND a.asset = c.id
+		FROM chains c LEFT JOIN accounts a ON a.owner_type = 'mint' AND a.asset = c.id
+		WHERE c.direct AND c.actual_launch_time IS NOT NULL OR EXISTS (SELECT 1 FROM pools p WHERE p.chain_id = c.id)
 		GROUP BY c.id, c.token_total_supply HAVING c.token_total_supply <> coalesce(-sum(a.balance), 0) ORDER BY 1`},
 
 	{"pool-trades", `

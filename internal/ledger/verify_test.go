@@ -152,7 +152,7 @@ func TestVerifySeesTampering(t *testing.T) {
 		{"a balance below zero", `ALTER TABLE accounts DROP CONSTRAINT accounts_balance_not_negative; UPDATE accounts SET balance = -1 WHERE owner_type = 'treasury'`, "negative-balance"},
 		{"CNPY taken out of a pool's reserve", `UPDATE pools SET cnpy_reserve = cnpy_reserve - 1`, "pool-cnpy"},
 		{"tokens added to a pool's reserve", `UPDATE pools SET token_reserve = token_reserve + 1`, "pool-tokens"},
-		{"a supply raised after the launch", `UPDATE chains SET token_total_supply = token_total_supply + 1`, "pool-supply"},
+		{"a supply raised after the launch", `UPDATE chains SET token_total_supply = token_total_supply + 1`, "chain-supply"},
 		{"a trade forgotten", `DELETE FROM trades WHERE seq = 2`, "pool-trades"},
 		{"a trade renumbered", `UPDATE trades SET seq = 7 WHERE seq = 3`, "pool-trades"},
 		{"a pool's version moved", `UPDATE pools SET version = version + 1`, "pool-trades"},

@@ -17,7 +17,7 @@ import (
 )
 
 // Graduate starts the live chain of a chain whose pool has crossed its
-// threshold. Holders get platform wallets from keys.
+// threshold, or that never had one and is launched. Holders get platform wallets from keys.
 func Graduate(t testing.TB, s *store.Store, keys *keystore.Keystore, chainID uuid.UUID) *nodetest.Chain {
 	t.Helper()
 	chains := &chain.Service{Store: s}
@@ -40,7 +40,7 @@ func Graduate(t testing.TB, s *store.Store, keys *keystore.Keystore, chainID uui
 	live := nodetest.Start(t, genesis.Input{
 		ChainID: "live-" + chainID.String()[:8], GenesisTime: time.Now(), Holders: holders, CNPYRaised: in.Raised,
 		CNPYReserve: in.CNPYReserve, TokenReserve: in.TokenReserve, TotalSupply: in.TotalSupply,
-		InitialSupply: in.Chain.InitialTokenSupply, Treasury: treasury, FeeBasisPoints: uint32(in.Chain.FeeBasisPoints),
+		InitialSupply: in.Chain.InitialTokenSupply, Direct: in.Chain.Direct, Treasury: treasury, FeeBasisPoints: uint32(in.Chain.FeeBasisPoints),
 	})
 	err = chains.MarkGraduated(t.Context(), chainID, chain.Live{ChainID: live.ID, GenesisHash: live.GenesisHash, RPCEndpoint: live.Endpoint})
 	if err != nil {

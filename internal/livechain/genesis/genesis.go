@@ -45,6 +45,9 @@ type Input struct {
 	ChainID     string    // at most 50 characters
 	GenesisTime time.Time // such as when the pool closed; kept to the second
 
+	// Direct chains never had a virtual pool: the treasury gets the whole supply, and
+	// nothing else of a curve or of holders is looked at.
+	Direct       bool
 	Holders      []Holder // in any order; each address once, each amount above zero
 	CNPYRaised   money.Amount
 	CNPYReserve  money.Amount // the curve's last x, its initial reserve included
@@ -135,6 +138,9 @@ func validatorSet(in []Validator) ([]types.GenesisValidator, error) {
 // R = CNPY raised and T = floor(R/price) tokens, so that it opens at the
 // curve's last price; the rest to the treasury.
 func Plan(in Input) (State, error) {
+	if in.Direct {
+		return in.planDirect()
+	}
 	if err := in.check(); err != nil {
 		return State{}, err
 	}
@@ -162,6 +168,21 @@ func Plan(in Input) (State, error) {
 		},
 	}
 	slices.SortFunc(state.Holders, func(a, b Holder) int { return slices.Compare(a.Address[:], b.Address[:]) })
+	return state, state.Validate()
+}
+
+// planDirect gives the treasury everything at once: nobody has bought a token
+// whom a lock would protect. The AMM's pool is empty until somebody fills it.
+func (in Input) planDirect() (State, error) {
+	if in.TotalSupply <= 0 || in.GenesisTime.IsZero() {
+		return State{}, fmt.Errorf("genesis input: a chain without a pool needs a supply and a genesis time")
+	}
+	start := in.GenesisTime.UTC().Truncate(time.Second).Unix()
+	state := State{
+		TokenSupply: in.TotalSupply, FeeBasisPoints: in.FeeBasisPoints, MinFee: orDefault(in.MinFee, DefaultMinFee),
+		Holders: []Holder{}, Authority: in.Authority, Policy: in.Policy,
+		Treasury: Treasury{Address: in.Treasury, Amount: in.TotalSupply, VestingStart: start, VestingEnd: start},
+	}
 	return state, state.Validate()
 }
 

@@ -78,6 +78,42 @@ func TestDocumentIsReproducible(t *testing.T) {
 	require.Equal(t, want, state)
 }
 
+// A chain that never had a pool: all of it is the treasury's, at once.
+func TestDirectChain(t *testing.T) {
+	in := genesis.Input{
+		Direct: true, ChainID: "lucid_blocks", GenesisTime: time.Date(2026, 11, 23, 7, 0, 0, 123, time.UTC),
+		TotalSupply: 1_000 * million, Treasury: address(9), FeeBasisPoints: 30, Validators: input().Validators,
+	}
+	state, err := genesis.Plan(in)
+	require.NoError(t, err)
+	require.Equal(t, genesis.Pool{}, state.Pool, "no CNPY comes from nowhere")
+	require.Zero(t, state.CNPYSupply)
+	require.Equal(t, in.TotalSupply, state.Treasury.Amount)
+	require.Equal(t, state.Treasury.VestingStart, state.Treasury.VestingEnd, "nothing is locked: nobody has bought any")
+	doc, hash, err := genesis.BuildGenesis(in)
+	require.NoError(t, err)
+	again, same, err := genesis.BuildGenesis(in)
+	require.NoError(t, err)
+	require.Equal(t, string(doc), string(again))
+	require.Equal(t, hash, same)
+	parsed, _, err := genesis.Parse(doc)
+	require.NoError(t, err)
+	read, err := genesis.ParseState(parsed.AppState)
+	require.NoError(t, err)
+	require.Equal(t, state, read)
+
+	without := in
+	without.TotalSupply = 0
+	_, err = genesis.Plan(without)
+	require.Error(t, err, "a chain without tokens")
+	without = in
+	without.GenesisTime = time.Time{}
+	_, err = genesis.Plan(without)
+	require.Error(t, err, "a document that would not be reproducible")
+	state.Pool.LockedShares = 1
+	require.Error(t, state.Validate(), "shares of nothing")
+}
+
 func TestLinearCurveOpensAtItsOwnPrice(t *testing.T) {
 	in := input()
 	in.Price = money.NewRatio(1, 2000)

@@ -52,7 +52,8 @@ type Holder struct {
 	Amount  money.Amount      `json:"amount"`
 }
 
-// Pool is the AMM's first liquidity; all of its shares are locked for good.
+// Pool is the AMM's first liquidity; all of its shares are locked for good. It is
+// empty on a chain that never had a virtual pool.
 type Pool struct {
 	CNPY         money.Amount `json:"cnpy"`
 	Tokens       money.Amount `json:"tokens"`
@@ -97,11 +98,16 @@ func (s State) Validate() error {
 		return errors.New("genesis state: the pool's fee must be below 10000 basis points and the least fee not negative")
 	case s.Policy != PolicyStake && s.Policy != PolicyOperational:
 		return fmt.Errorf("genesis state: there is no policy %q", s.Policy)
+	case s.TokenSupply <= 0:
+		return errors.New("genesis state: there must be tokens")
 	case s.Treasury.Amount < 0 || s.Treasury.VestingEnd < s.Treasury.VestingStart:
 		return errors.New("genesis state: the treasury's amount and vesting must not be negative")
 	}
 	if s.Pool.CNPY < 0 || s.Pool.Tokens < 0 {
 		return errors.New("genesis state: the pool's reserves must not be negative")
+	}
+	if s.Pool == (Pool{}) {
+		return nil // a chain that never had a virtual pool
 	}
 	_, pool, err := amm.Pool{}.Open(uint64(s.Pool.CNPY), uint64(s.Pool.Tokens))
 	if err != nil {

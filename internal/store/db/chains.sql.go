@@ -84,7 +84,7 @@ func (q *Queries) DeleteDraft(ctx context.Context, id uuid.UUID) (int64, error) 
 }
 
 const DeleteUnlaunched = `-- name: DeleteUnlaunched :execrows
-DELETE FROM chains WHERE id = $1 AND status IN ('draft', 'pending_launch')
+DELETE FROM chains WHERE id = $1 AND status IN ('draft', 'pending_launch') AND actual_launch_time IS NULL
 `
 
 func (q *Queries) DeleteUnlaunched(ctx context.Context, id uuid.UUID) (int64, error) {
@@ -96,7 +96,7 @@ func (q *Queries) DeleteUnlaunched(ctx context.Context, id uuid.UUID) (int64, er
 }
 
 const GetChain = `-- name: GetChain :one
-SELECT id, chain_name, token_symbol, chain_description, template_id, consensus_mechanism, token_total_supply, graduation_threshold, creation_fee_cnpy, initial_cnpy_reserve, initial_token_supply, curve_type, bonding_curve_slope, fee_basis_points, validator_min_stake, creator_initial_purchase_cnpy, scheduled_launch_time, actual_launch_time, status, failure_reason, is_graduated, graduation_time, chain_id, genesis_hash, rpc_endpoint, created_by, origin, version, created_at, updated_at, max_buy_cnpy, anti_snipe_seconds, anti_snipe_max_buy_cnpy FROM chains WHERE id = $1
+SELECT id, chain_name, token_symbol, chain_description, template_id, consensus_mechanism, token_total_supply, graduation_threshold, creation_fee_cnpy, initial_cnpy_reserve, initial_token_supply, curve_type, bonding_curve_slope, fee_basis_points, validator_min_stake, creator_initial_purchase_cnpy, scheduled_launch_time, actual_launch_time, status, failure_reason, is_graduated, graduation_time, chain_id, genesis_hash, rpc_endpoint, created_by, origin, version, created_at, updated_at, max_buy_cnpy, anti_snipe_seconds, anti_snipe_max_buy_cnpy, direct FROM chains WHERE id = $1
 `
 
 func (q *Queries) GetChain(ctx context.Context, id uuid.UUID) (Chain, error) {
@@ -136,6 +136,7 @@ func (q *Queries) GetChain(ctx context.Context, id uuid.UUID) (Chain, error) {
 		&i.MaxBuyCnpy,
 		&i.AntiSnipeSeconds,
 		&i.AntiSnipeMaxBuyCnpy,
+		&i.Direct,
 	)
 	return i, err
 }
@@ -254,9 +255,9 @@ INSERT INTO chains (
     id, chain_name, token_symbol, chain_description, template_id, consensus_mechanism,
     token_total_supply, graduation_threshold, creation_fee_cnpy, initial_cnpy_reserve, initial_token_supply,
     curve_type, bonding_curve_slope, fee_basis_points, validator_min_stake, creator_initial_purchase_cnpy,
-    scheduled_launch_time, status, created_by, origin, max_buy_cnpy, anti_snipe_seconds, anti_snipe_max_buy_cnpy)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23)
-RETURNING id, chain_name, token_symbol, chain_description, template_id, consensus_mechanism, token_total_supply, graduation_threshold, creation_fee_cnpy, initial_cnpy_reserve, initial_token_supply, curve_type, bonding_curve_slope, fee_basis_points, validator_min_stake, creator_initial_purchase_cnpy, scheduled_launch_time, actual_launch_time, status, failure_reason, is_graduated, graduation_time, chain_id, genesis_hash, rpc_endpoint, created_by, origin, version, created_at, updated_at, max_buy_cnpy, anti_snipe_seconds, anti_snipe_max_buy_cnpy
+    scheduled_launch_time, status, created_by, origin, max_buy_cnpy, anti_snipe_seconds, anti_snipe_max_buy_cnpy, direct)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24)
+RETURNING id, chain_name, token_symbol, chain_description, template_id, consensus_mechanism, token_total_supply, graduation_threshold, creation_fee_cnpy, initial_cnpy_reserve, initial_token_supply, curve_type, bonding_curve_slope, fee_basis_points, validator_min_stake, creator_initial_purchase_cnpy, scheduled_launch_time, actual_launch_time, status, failure_reason, is_graduated, graduation_time, chain_id, genesis_hash, rpc_endpoint, created_by, origin, version, created_at, updated_at, max_buy_cnpy, anti_snipe_seconds, anti_snipe_max_buy_cnpy, direct
 `
 
 type InsertChainParams struct {
@@ -283,6 +284,7 @@ type InsertChainParams struct {
 	MaxBuyCnpy                 int64
 	AntiSnipeSeconds           int32
 	AntiSnipeMaxBuyCnpy        int64
+	Direct                     bool
 }
 
 func (q *Queries) InsertChain(ctx context.Context, arg InsertChainParams) (Chain, error) {
@@ -310,6 +312,7 @@ func (q *Queries) InsertChain(ctx context.Context, arg InsertChainParams) (Chain
 		arg.MaxBuyCnpy,
 		arg.AntiSnipeSeconds,
 		arg.AntiSnipeMaxBuyCnpy,
+		arg.Direct,
 	)
 	var i Chain
 	err := row.Scan(
@@ -346,12 +349,13 @@ func (q *Queries) InsertChain(ctx context.Context, arg InsertChainParams) (Chain
 		&i.MaxBuyCnpy,
 		&i.AntiSnipeSeconds,
 		&i.AntiSnipeMaxBuyCnpy,
+		&i.Direct,
 	)
 	return i, err
 }
 
 const ListChains = `-- name: ListChains :many
-SELECT id, chain_name, token_symbol, chain_description, template_id, consensus_mechanism, token_total_supply, graduation_threshold, creation_fee_cnpy, initial_cnpy_reserve, initial_token_supply, curve_type, bonding_curve_slope, fee_basis_points, validator_min_stake, creator_initial_purchase_cnpy, scheduled_launch_time, actual_launch_time, status, failure_reason, is_graduated, graduation_time, chain_id, genesis_hash, rpc_endpoint, created_by, origin, version, created_at, updated_at, max_buy_cnpy, anti_snipe_seconds, anti_snipe_max_buy_cnpy FROM chains
+SELECT id, chain_name, token_symbol, chain_description, template_id, consensus_mechanism, token_total_supply, graduation_threshold, creation_fee_cnpy, initial_cnpy_reserve, initial_token_supply, curve_type, bonding_curve_slope, fee_basis_points, validator_min_stake, creator_initial_purchase_cnpy, scheduled_launch_time, actual_launch_time, status, failure_reason, is_graduated, graduation_time, chain_id, genesis_hash, rpc_endpoint, created_by, origin, version, created_at, updated_at, max_buy_cnpy, anti_snipe_seconds, anti_snipe_max_buy_cnpy, direct FROM chains
 WHERE ($1::text IS NULL OR status = $1)
   AND ($2::uuid IS NULL OR created_by = $2)
   AND ($3::uuid IS NULL OR template_id = $3)
@@ -425,6 +429,7 @@ func (q *Queries) ListChains(ctx context.Context, arg ListChainsParams) ([]Chain
 			&i.MaxBuyCnpy,
 			&i.AntiSnipeSeconds,
 			&i.AntiSnipeMaxBuyCnpy,
+			&i.Direct,
 		); err != nil {
 			return nil, err
 		}
@@ -524,7 +529,7 @@ func (q *Queries) ListTemplates(ctx context.Context, arg ListTemplatesParams) ([
 const MarkChainFailed = `-- name: MarkChainFailed :one
 UPDATE chains SET status = 'failed', failure_reason = $2, updated_at = now()
 WHERE id = $1 AND status NOT IN ('graduated', 'failed')
-RETURNING id, chain_name, token_symbol, chain_description, template_id, consensus_mechanism, token_total_supply, graduation_threshold, creation_fee_cnpy, initial_cnpy_reserve, initial_token_supply, curve_type, bonding_curve_slope, fee_basis_points, validator_min_stake, creator_initial_purchase_cnpy, scheduled_launch_time, actual_launch_time, status, failure_reason, is_graduated, graduation_time, chain_id, genesis_hash, rpc_endpoint, created_by, origin, version, created_at, updated_at, max_buy_cnpy, anti_snipe_seconds, anti_snipe_max_buy_cnpy
+RETURNING id, chain_name, token_symbol, chain_description, template_id, consensus_mechanism, token_total_supply, graduation_threshold, creation_fee_cnpy, initial_cnpy_reserve, initial_token_supply, curve_type, bonding_curve_slope, fee_basis_points, validator_min_stake, creator_initial_purchase_cnpy, scheduled_launch_time, actual_launch_time, status, failure_reason, is_graduated, graduation_time, chain_id, genesis_hash, rpc_endpoint, created_by, origin, version, created_at, updated_at, max_buy_cnpy, anti_snipe_seconds, anti_snipe_max_buy_cnpy, direct
 `
 
 type MarkChainFailedParams struct {
@@ -569,6 +574,7 @@ func (q *Queries) MarkChainFailed(ctx context.Context, arg MarkChainFailedParams
 		&i.MaxBuyCnpy,
 		&i.AntiSnipeSeconds,
 		&i.AntiSnipeMaxBuyCnpy,
+		&i.Direct,
 	)
 	return i, err
 }
@@ -576,8 +582,8 @@ func (q *Queries) MarkChainFailed(ctx context.Context, arg MarkChainFailedParams
 const MarkChainGraduated = `-- name: MarkChainGraduated :one
 UPDATE chains SET status = 'graduated', is_graduated = true, graduation_time = $2,
     chain_id = $3, genesis_hash = $4, rpc_endpoint = $5, failure_reason = '', updated_at = now()
-WHERE id = $1 AND status IN ('virtual_active', 'failed')
-RETURNING id, chain_name, token_symbol, chain_description, template_id, consensus_mechanism, token_total_supply, graduation_threshold, creation_fee_cnpy, initial_cnpy_reserve, initial_token_supply, curve_type, bonding_curve_slope, fee_basis_points, validator_min_stake, creator_initial_purchase_cnpy, scheduled_launch_time, actual_launch_time, status, failure_reason, is_graduated, graduation_time, chain_id, genesis_hash, rpc_endpoint, created_by, origin, version, created_at, updated_at, max_buy_cnpy, anti_snipe_seconds, anti_snipe_max_buy_cnpy
+WHERE id = $1 AND (status IN ('virtual_active', 'failed') OR direct AND status = 'pending_launch')
+RETURNING id, chain_name, token_symbol, chain_description, template_id, consensus_mechanism, token_total_supply, graduation_threshold, creation_fee_cnpy, initial_cnpy_reserve, initial_token_supply, curve_type, bonding_curve_slope, fee_basis_points, validator_min_stake, creator_initial_purchase_cnpy, scheduled_launch_time, actual_launch_time, status, failure_reason, is_graduated, graduation_time, chain_id, genesis_hash, rpc_endpoint, created_by, origin, version, created_at, updated_at, max_buy_cnpy, anti_snipe_seconds, anti_snipe_max_buy_cnpy, direct
 `
 
 type MarkChainGraduatedParams struct {
@@ -631,14 +637,16 @@ func (q *Queries) MarkChainGraduated(ctx context.Context, arg MarkChainGraduated
 		&i.MaxBuyCnpy,
 		&i.AntiSnipeSeconds,
 		&i.AntiSnipeMaxBuyCnpy,
+		&i.Direct,
 	)
 	return i, err
 }
 
 const MarkChainLaunched = `-- name: MarkChainLaunched :one
-UPDATE chains SET status = 'virtual_active', actual_launch_time = $2, failure_reason = '', updated_at = now()
-WHERE id = $1 AND status IN ('draft', 'pending_launch')
-RETURNING id, chain_name, token_symbol, chain_description, template_id, consensus_mechanism, token_total_supply, graduation_threshold, creation_fee_cnpy, initial_cnpy_reserve, initial_token_supply, curve_type, bonding_curve_slope, fee_basis_points, validator_min_stake, creator_initial_purchase_cnpy, scheduled_launch_time, actual_launch_time, status, failure_reason, is_graduated, graduation_time, chain_id, genesis_hash, rpc_endpoint, created_by, origin, version, created_at, updated_at, max_buy_cnpy, anti_snipe_seconds, anti_snipe_max_buy_cnpy
+UPDATE chains SET status = CASE WHEN direct THEN 'pending_launch' ELSE 'virtual_active' END,
+    actual_launch_time = $2, failure_reason = '', updated_at = now()
+WHERE id = $1 AND status IN ('draft', 'pending_launch') AND actual_launch_time IS NULL
+RETURNING id, chain_name, token_symbol, chain_description, template_id, consensus_mechanism, token_total_supply, graduation_threshold, creation_fee_cnpy, initial_cnpy_reserve, initial_token_supply, curve_type, bonding_curve_slope, fee_basis_points, validator_min_stake, creator_initial_purchase_cnpy, scheduled_launch_time, actual_launch_time, status, failure_reason, is_graduated, graduation_time, chain_id, genesis_hash, rpc_endpoint, created_by, origin, version, created_at, updated_at, max_buy_cnpy, anti_snipe_seconds, anti_snipe_max_buy_cnpy, direct
 `
 
 type MarkChainLaunchedParams struct {
@@ -646,6 +654,7 @@ type MarkChainLaunchedParams struct {
 	ActualLaunchTime *time.Time
 }
 
+// A chain without a pool waits for the first block of its live chain.
 func (q *Queries) MarkChainLaunched(ctx context.Context, arg MarkChainLaunchedParams) (Chain, error) {
 	row := q.db.QueryRow(ctx, MarkChainLaunched, arg.ID, arg.ActualLaunchTime)
 	var i Chain
@@ -683,6 +692,7 @@ func (q *Queries) MarkChainLaunched(ctx context.Context, arg MarkChainLaunchedPa
 		&i.MaxBuyCnpy,
 		&i.AntiSnipeSeconds,
 		&i.AntiSnipeMaxBuyCnpy,
+		&i.Direct,
 	)
 	return i, err
 }
@@ -704,8 +714,8 @@ func (q *Queries) NoteLaunchFailure(ctx context.Context, arg NoteLaunchFailurePa
 
 const ScheduleChain = `-- name: ScheduleChain :one
 UPDATE chains SET status = 'pending_launch', scheduled_launch_time = $2, updated_at = now()
-WHERE id = $1 AND status IN ('draft', 'pending_launch')
-RETURNING id, chain_name, token_symbol, chain_description, template_id, consensus_mechanism, token_total_supply, graduation_threshold, creation_fee_cnpy, initial_cnpy_reserve, initial_token_supply, curve_type, bonding_curve_slope, fee_basis_points, validator_min_stake, creator_initial_purchase_cnpy, scheduled_launch_time, actual_launch_time, status, failure_reason, is_graduated, graduation_time, chain_id, genesis_hash, rpc_endpoint, created_by, origin, version, created_at, updated_at, max_buy_cnpy, anti_snipe_seconds, anti_snipe_max_buy_cnpy
+WHERE id = $1 AND status IN ('draft', 'pending_launch') AND actual_launch_time IS NULL
+RETURNING id, chain_name, token_symbol, chain_description, template_id, consensus_mechanism, token_total_supply, graduation_threshold, creation_fee_cnpy, initial_cnpy_reserve, initial_token_supply, curve_type, bonding_curve_slope, fee_basis_points, validator_min_stake, creator_initial_purchase_cnpy, scheduled_launch_time, actual_launch_time, status, failure_reason, is_graduated, graduation_time, chain_id, genesis_hash, rpc_endpoint, created_by, origin, version, created_at, updated_at, max_buy_cnpy, anti_snipe_seconds, anti_snipe_max_buy_cnpy, direct
 `
 
 type ScheduleChainParams struct {
@@ -750,6 +760,7 @@ func (q *Queries) ScheduleChain(ctx context.Context, arg ScheduleChainParams) (C
 		&i.MaxBuyCnpy,
 		&i.AntiSnipeSeconds,
 		&i.AntiSnipeMaxBuyCnpy,
+		&i.Direct,
 	)
 	return i, err
 }
@@ -774,9 +785,9 @@ UPDATE chains SET
     token_total_supply = $7, graduation_threshold = $8, creation_fee_cnpy = $9, initial_cnpy_reserve = $10,
     initial_token_supply = $11, curve_type = $12, bonding_curve_slope = $13, fee_basis_points = $14,
     validator_min_stake = $15, creator_initial_purchase_cnpy = $16, scheduled_launch_time = $17, created_by = $18,
-    max_buy_cnpy = $19, anti_snipe_seconds = $20, anti_snipe_max_buy_cnpy = $21, updated_at = now()
-WHERE id = $1 AND status IN ('draft', 'pending_launch')
-RETURNING id, chain_name, token_symbol, chain_description, template_id, consensus_mechanism, token_total_supply, graduation_threshold, creation_fee_cnpy, initial_cnpy_reserve, initial_token_supply, curve_type, bonding_curve_slope, fee_basis_points, validator_min_stake, creator_initial_purchase_cnpy, scheduled_launch_time, actual_launch_time, status, failure_reason, is_graduated, graduation_time, chain_id, genesis_hash, rpc_endpoint, created_by, origin, version, created_at, updated_at, max_buy_cnpy, anti_snipe_seconds, anti_snipe_max_buy_cnpy
+    max_buy_cnpy = $19, anti_snipe_seconds = $20, anti_snipe_max_buy_cnpy = $21, direct = $22, updated_at = now()
+WHERE id = $1 AND status IN ('draft', 'pending_launch') AND actual_launch_time IS NULL
+RETURNING id, chain_name, token_symbol, chain_description, template_id, consensus_mechanism, token_total_supply, graduation_threshold, creation_fee_cnpy, initial_cnpy_reserve, initial_token_supply, curve_type, bonding_curve_slope, fee_basis_points, validator_min_stake, creator_initial_purchase_cnpy, scheduled_launch_time, actual_launch_time, status, failure_reason, is_graduated, graduation_time, chain_id, genesis_hash, rpc_endpoint, created_by, origin, version, created_at, updated_at, max_buy_cnpy, anti_snipe_seconds, anti_snipe_max_buy_cnpy, direct
 `
 
 type UpdateChainParams struct {
@@ -801,6 +812,7 @@ type UpdateChainParams struct {
 	MaxBuyCnpy                 int64
 	AntiSnipeSeconds           int32
 	AntiSnipeMaxBuyCnpy        int64
+	Direct                     bool
 }
 
 // UpdateChain rewrites what was declared of a chain that has not launched.
@@ -827,6 +839,7 @@ func (q *Queries) UpdateChain(ctx context.Context, arg UpdateChainParams) (Chain
 		arg.MaxBuyCnpy,
 		arg.AntiSnipeSeconds,
 		arg.AntiSnipeMaxBuyCnpy,
+		arg.Direct,
 	)
 	var i Chain
 	err := row.Scan(
@@ -863,6 +876,7 @@ func (q *Queries) UpdateChain(ctx context.Context, arg UpdateChainParams) (Chain
 		&i.MaxBuyCnpy,
 		&i.AntiSnipeSeconds,
 		&i.AntiSnipeMaxBuyCnpy,
+		&i.Direct,
 	)
 	return i, err
 }

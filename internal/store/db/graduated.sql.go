@@ -292,7 +292,7 @@ const GraduatedToOpen = `-- name: GraduatedToOpen :many
 SELECT c.id, c.rpc_endpoint, c.genesis_hash FROM chains c
 LEFT JOIN graduated_pools p ON p.chain_id = c.id
 WHERE c.status = 'graduated' AND c.rpc_endpoint IS NOT NULL AND p.id IS NULL
-ORDER BY c.id LIMIT $1
+ORDER BY c.direct, c.id LIMIT $1
 `
 
 type GraduatedToOpenRow struct {
@@ -301,7 +301,7 @@ type GraduatedToOpenRow struct {
 	GenesisHash *string
 }
 
-// Live chains that have no pool here yet.
+// Live chains that have no pool here yet. Those that may have none at all come last.
 func (q *Queries) GraduatedToOpen(ctx context.Context, maxRows int32) ([]GraduatedToOpenRow, error) {
 	rows, err := q.db.Query(ctx, GraduatedToOpen, maxRows)
 	if err != nil {

@@ -126,6 +126,7 @@ type Chain struct {
 	MaxBuyCnpy                 int64
 	AntiSnipeSeconds           int32
 	AntiSnipeMaxBuyCnpy        int64
+	Direct                     bool
 }
 
 type ChainTemplate struct {

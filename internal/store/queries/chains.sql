@@ -3,8 +3,8 @@ INSERT INTO chains (
     id, chain_name, token_symbol, chain_description, template_id, consensus_mechanism,
     token_total_supply, graduation_threshold, creation_fee_cnpy, initial_cnpy_reserve, initial_token_supply,
     curve_type, bonding_curve_slope, fee_basis_points, validator_min_stake, creator_initial_purchase_cnpy,
-    scheduled_launch_time, status, created_by, origin, max_buy_cnpy, anti_snipe_seconds, anti_snipe_max_buy_cnpy)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23)
+    scheduled_launch_time, status, created_by, origin, max_buy_cnpy, anti_snipe_seconds, anti_snipe_max_buy_cnpy, direct)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24)
 RETURNING *;
 
 -- UpdateChain rewrites what was declared of a chain that has not launched.
@@ -14,8 +14,8 @@ UPDATE chains SET
     token_total_supply = $7, graduation_threshold = $8, creation_fee_cnpy = $9, initial_cnpy_reserve = $10,
     initial_token_supply = $11, curve_type = $12, bonding_curve_slope = $13, fee_basis_points = $14,
     validator_min_stake = $15, creator_initial_purchase_cnpy = $16, scheduled_launch_time = $17, created_by = $18,
-    max_buy_cnpy = $19, anti_snipe_seconds = $20, anti_snipe_max_buy_cnpy = $21, updated_at = now()
-WHERE id = $1 AND status IN ('draft', 'pending_launch')
+    max_buy_cnpy = $19, anti_snipe_seconds = $20, anti_snipe_max_buy_cnpy = $21, direct = $22, updated_at = now()
+WHERE id = $1 AND status IN ('draft', 'pending_launch') AND actual_launch_time IS NULL
 RETURNING *;
 
 -- name: GetChain :one
@@ -47,7 +47,7 @@ WHERE (sqlc.narg(status)::text IS NULL OR status = sqlc.narg(status))
 DELETE FROM wallets WHERE chain_id = sqlc.arg(chain_id)::uuid AND custody = 'platform';
 
 -- name: DeleteUnlaunched :execrows
-DELETE FROM chains WHERE id = $1 AND status IN ('draft', 'pending_launch');
+DELETE FROM chains WHERE id = $1 AND status IN ('draft', 'pending_launch') AND actual_launch_time IS NULL;
 
 -- name: NoteLaunchFailure :exec
 UPDATE chains SET failure_reason = $2, updated_at = now()
@@ -55,12 +55,14 @@ WHERE id = $1 AND status = 'pending_launch' AND failure_reason <> $2;
 
 -- name: ScheduleChain :one
 UPDATE chains SET status = 'pending_launch', scheduled_launch_time = $2, updated_at = now()
-WHERE id = $1 AND status IN ('draft', 'pending_launch')
+WHERE id = $1 AND status IN ('draft', 'pending_launch') AND actual_launch_time IS NULL
 RETURNING *;
 
+-- A chain without a pool waits for the first block of its live chain.
 -- name: MarkChainLaunched :one
-UPDATE chains SET status = 'virtual_active', actual_launch_time = $2, failure_reason = '', updated_at = now()
-WHERE id = $1 AND status IN ('draft', 'pending_launch')
+UPDATE chains SET status = CASE WHEN direct THEN 'pending_launch' ELSE 'virtual_active' END,
+    actual_launch_time = $2, failure_reason = '', updated_at = now()
+WHERE id = $1 AND status IN ('draft', 'pending_launch') AND actual_launch_time IS NULL
 RETURNING *;
 
 -- name: ListDueChains :many
@@ -72,7 +74,7 @@ LIMIT sqlc.arg(max_rows);
 -- name: MarkChainGraduated :one
 UPDATE chains SET status = 'graduated', is_graduated = true, graduation_time = $2,
     chain_id = $3, genesis_hash = $4, rpc_endpoint = $5, failure_reason = '', updated_at = now()
-WHERE id = $1 AND status IN ('virtual_active', 'failed')
+WHERE id = $1 AND (status IN ('virtual_active', 'failed') OR direct AND status = 'pending_launch')
 RETURNING *;
 
 -- name: SetChainEndpoint :exec

@@ -1,0 +1,59 @@
+package chain_test
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	lucidv1 "github.com/lucid-blockchain/lucid/api/v1alpha1"
+	"github.com/lucid-blockchain/lucid/internal/chain"
+	"github.com/lucid-blockchain/lucid/internal/livechain/genesis"
+	"github.com/lucid-blockchain/lucid/internal/money"
+)
+
+// A chain without a pool starts its live chain as soon as it is recorded.
+func TestDirect(t *testing.T) {
+	o := start(t)
+	c := o.declare(t, "direct", func(s *lucidv1.ChainSpec) {
+		s.Launch.Mode, s.Network.ChainID = lucidv1.LaunchDirect, "lucid_blocks"
+	})
+	o.waitCondition(t, c, lucidv1.ConditionLaunched, metav1.ConditionTrue, lucidv1.ReasonLaunched)
+	o.waitCondition(t, c, lucidv1.ConditionGraduated, metav1.ConditionFalse, lucidv1.ReasonNetworkStarting)
+	if row := o.row(t, c); row.Status != chain.PendingLaunch || c.Status.Status != lucidv1.ChainPendingLaunch {
+		t.Errorf("row %s, status %s, want pending_launch until there are blocks", row.Status, c.Status.Status)
+	}
+	pool := &lucidv1.VirtualPool{ObjectMeta: o.meta("direct")}
+	if err := o.Client.Get(t.Context(), client.ObjectKeyFromObject(pool), pool); !apierrors.IsNotFound(err) {
+		t.Errorf("a pool %+v, error %v, want none", pool, err)
+	}
+	document := &corev1.ConfigMap{ObjectMeta: o.meta("direct-genesis")}
+	o.wait(t, document, "the genesis is there", func() error { return nil })
+	parsed, _, err := genesis.Parse([]byte(document.Data["genesis.json"]))
+	if err != nil {
+		t.Fatal(err)
+	}
+	state, err := genesis.ParseState(parsed.AppState)
+	if err != nil || parsed.ChainID != "lucid_blocks" || state.Treasury.Amount != 1_000_000_000*money.Unit || state.Pool != (genesis.Pool{}) {
+		t.Errorf("genesis %s with %+v, error %v", parsed.ChainID, state, err)
+	}
+
+	o.network.boot(3, c.Status.Network.GenesisHash)
+	o.waitCondition(t, c, lucidv1.ConditionReady, metav1.ConditionTrue, lucidv1.ReasonGraduated)
+	row := o.row(t, c)
+	if row.Status != chain.Graduated || row.ChainID == nil || *row.ChainID != "lucid_blocks" || c.Status.Network.ChainID != "lucid_blocks" {
+		t.Errorf("row %+v, want a live chain called lucid_blocks", row)
+	}
+	if c.Status.Pool != nil {
+		t.Errorf("the status shows a pool: %+v", c.Status.Pool)
+	}
+	o.quiet(t, 2*time.Second)
+	if got, want := o.told(), []string{"Recorded", "Launched", "NetworkStarting", "Graduated"}; !slices.Equal(got, want) {
+		t.Errorf("events %v, want %v, each once", got, want)
+	}
+	o.rebuild(t, c)
+}
