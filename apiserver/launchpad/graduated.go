@@ -27,6 +27,9 @@ type Graduated interface {
 	Account(ctx context.Context, pool uuid.UUID, address livechain.Address) (graduated.Account, error)
 	Simulate(ctx context.Context, o graduated.Order, by graduated.Authority) (graduated.Receipt, error)
 	Execute(ctx context.Context, o graduated.Order, by graduated.Authority) (graduated.Receipt, error)
+	VoucherIn(ctx context.Context, r graduated.VoucherRequest) (graduated.Voucher, error)
+	VoucherOut(ctx context.Context, r graduated.VoucherRequest, by graduated.Authority) (graduated.Voucher, error)
+	Vouchers(ctx context.Context, caller, pool uuid.UUID, page graduated.Page) ([]graduated.Voucher, int64, error)
 }
 
 func (s *Surface) registerGraduated(api fiber.Router) {
@@ -34,6 +37,8 @@ func (s *Surface) registerGraduated(api fiber.Router) {
 	api.Get("/graduated-pools/:id", httpx.Operation("Failed to retrieve graduated pool", s.getGraduated))
 	api.Get("/graduated-pools/:id/transactions", httpx.Operation("Failed to retrieve transactions", s.listGraduatedTransactions))
 	api.Get("/graduated-pools/:id/accounts/:address", httpx.Operation("Failed to retrieve account", s.getGraduatedAccount))
+	api.Get("/graduated-pools/:id/vouchers", httpx.Operation("Failed to retrieve vouchers", s.listVouchers))
+	api.Post("/graduated-pools/:id/vouchers", httpx.Operation("Failed to move CNPY", s.voucher))
 	api.Post("/graduated-pools/swap", httpx.Operation("Failed to execute the swap", s.swap))
 	api.Post("/graduated-pools/liquidity-deposit", httpx.Operation("Failed to deposit liquidity", s.depositLiquidity))
 	api.Post("/graduated-pools/liquidity-withdrawal", httpx.Operation("Failed to withdraw liquidity", s.withdrawLiquidity))

@@ -4,6 +4,7 @@ package book
 
 import (
 	"context"
+	"crypto/ed25519"
 	"fmt"
 	"sync"
 	"time"
@@ -16,6 +17,7 @@ import (
 	"github.com/lucid-blockchain/lucid/internal/chain"
 	"github.com/lucid-blockchain/lucid/internal/curve"
 	"github.com/lucid-blockchain/lucid/internal/fault"
+	"github.com/lucid-blockchain/lucid/internal/graduated"
 	"github.com/lucid-blockchain/lucid/internal/market"
 	"github.com/lucid-blockchain/lucid/internal/money"
 	"github.com/lucid-blockchain/lucid/internal/store"
@@ -33,6 +35,10 @@ type Book interface {
 	Remove(ctx context.Context, id uuid.UUID) error
 	GenesisInput(ctx context.Context, id uuid.UUID) (chain.GenesisInput, error)
 	MarkGraduated(ctx context.Context, id uuid.UUID, live chain.Live) error
+
+	// Carry and Abandon are those of graduated.Carrier.
+	Carry(ctx context.Context, chainID uuid.UUID, authority ed25519.PrivateKey) (left int, err error)
+	Abandon(ctx context.Context, chainID uuid.UUID) error
 
 	// Pool returns the pool of a chain; a NotFound fault when it has none.
 	Pool(ctx context.Context, chainID uuid.UUID) (Pool, error)
@@ -64,15 +70,26 @@ func (p Pool) Closed() bool { return p.Trading == market.Closed }
 // ledger is the Book of a database.
 type ledger struct {
 	*chain.Service
-	market *market.Market
-	store  *store.Store
+	carrier *graduated.Carrier
+	market  *market.Market
+	store   *store.Store
 }
 
 // New returns the book of a database; keys make the wallets of its new chains,
 // none when nil. Nothing of it runs by itself.
 func New(s *store.Store, keys chain.Keys) Book {
 	m := market.New(s, market.Options{})
-	return &ledger{Service: &chain.Service{Store: s, Market: m, Keys: keys}, market: m, store: s}
+	return &ledger{Service: &chain.Service{Store: s, Market: m, Keys: keys}, carrier: &graduated.Carrier{Store: s}, market: m, store: s}
+}
+
+// Carry implements Book.
+func (l *ledger) Carry(ctx context.Context, chainID uuid.UUID, authority ed25519.PrivateKey) (left int, err error) {
+	return l.carrier.Carry(ctx, chainID, authority)
+}
+
+// Abandon implements Book.
+func (l *ledger) Abandon(ctx context.Context, chainID uuid.UUID) error {
+	return l.carrier.Abandon(ctx, chainID)
 }
 
 // Pool implements Book with one query.

@@ -78,6 +78,10 @@ func (r *Reconciler) remove(ctx context.Context, s *scope) error {
 	case !fault.Is(err, fault.Unprocessable):
 		return refusal(err)
 	case s.object.Spec.DeletionPolicy == lucidv1.DeletionRetain:
+		// The chain goes, and with it who carries vouchers onto it.
+		if err := ledger.Abandon(ctx, id); err != nil {
+			return refusal(err)
+		}
 		return nil
 	}
 	return reconcile.Stalled(lucidv1.ReasonHeldByLedger,

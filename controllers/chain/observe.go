@@ -114,6 +114,9 @@ func (r *Reconciler) observe(ctx context.Context, s *scope) error {
 	if err := r.scale(ctx, s, seen); err != nil {
 		return err
 	}
+	if err := r.carry(ctx, s); err != nil {
+		return err
+	}
 	return reconcile.Waiting(heightEvery, reasonHeight, "the height is looked at again")
 }
 

@@ -57,8 +57,10 @@ type operator struct {
 	chains  *chain.Service
 	market  *market.Market
 	network *fakeNetwork
-	events  *events.FakeRecorder
-	writes  *reconciletest.Writes
+	// vouchers stand in for those that the books would carry to a real chain.
+	vouchers fakeVouchers
+	events   *events.FakeRecorder
+	writes   *reconciletest.Writes
 }
 
 func start(t *testing.T) *operator {
@@ -113,7 +115,7 @@ func (o *operator) register(t *testing.T, mgr ctrl.Manager, open *ledgers.Ledger
 	outbox := relay.New(mgr.GetClient(), open)
 	books := &book.Books{Ledgers: open, Reader: mgr.GetClient()}
 	chains := &chaincontroller.Reconciler{
-		Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Recorder: o.events, Books: books,
+		Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Recorder: o.events, Books: carriedBooks{books, &o.vouchers},
 		Applier:   reconcile.NewApplier(mgr.GetClient(), mgr.GetAPIReader(), o.events, string(chaincontroller.FieldOwner)),
 		Keystores: fakeKeystores{}, Network: o.network, Image: "operator:test", Wake: outbox.Chains,
 	}

@@ -43,11 +43,15 @@ func (s *Service) MarkGraduated(ctx context.Context, id uuid.UUID, live Live) er
 }
 
 func (s *Service) graduate(ctx context.Context, q *db.Queries, c Chain, live Live) error {
-	if _, err := ending(ctx, q, c); err != nil {
+	end, err := ending(ctx, q, c)
+	if err != nil {
+		return err
+	}
+	if err := moveRaised(ctx, q, c, end); err != nil {
 		return err
 	}
 	now := s.now()
-	_, err := q.MarkChainGraduated(ctx, db.MarkChainGraduatedParams{
+	_, err = q.MarkChainGraduated(ctx, db.MarkChainGraduatedParams{
 		ID: c.ID, GraduationTime: &now, ChainID: &live.ChainID, GenesisHash: &live.GenesisHash, RpcEndpoint: &live.RPCEndpoint,
 	})
 	if err != nil {
@@ -56,6 +60,31 @@ func (s *Service) graduate(ctx context.Context, q *db.Queries, c Chain, live Liv
 	return outbox.Append(ctx, q, c.ID, outbox.ChainGraduated, map[string]string{
 		"chainID": live.ChainID, "genesisHash": live.GenesisHash,
 	})
+}
+
+// raised is what buyers really paid into a pool that has closed.
+func raised(c Chain, end db.Graduation) money.Amount {
+	if c.Direct {
+		return 0
+	}
+	return money.Amount(end.CnpyReserve) - c.InitialCNPYReserve
+}
+
+// moveRaised hands a pool's CNPY over to the live chain, whose people may take it
+// out by vouchers.
+func moveRaised(ctx context.Context, q *db.Queries, c Chain, end db.Graduation) error {
+	amount := raised(c, end)
+	if amount == 0 {
+		return nil
+	}
+	id, err := uuid.NewV7()
+	if err != nil {
+		return fmt.Errorf("make a journal id: %w", err)
+	}
+	return ledger.Post(ctx, q, ledger.Journal{ID: id, Kind: ledger.KindGraduation, Legs: []ledger.Leg{
+		{Account: ledger.Account{Type: ledger.Pool, Owner: end.PoolID, Asset: ledger.CNPY}, Amount: -amount},
+		{Account: ledger.Account{Type: ledger.LiveChain, Owner: c.ID, Asset: ledger.CNPY}, Amount: amount},
+	}})
 }
 
 // ending is how a chain's life before its live chain ended: its pool's
@@ -159,7 +188,7 @@ func readGenesis(ctx context.Context, q *db.Queries, id uuid.UUID) (GenesisInput
 	}
 	in := GenesisInput{
 		Chain: c, PoolID: end.PoolID, TotalSupply: money.Amount(row.TokenTotalSupply),
-		CNPYReserve: money.Amount(end.CnpyReserve), TokenReserve: money.Amount(end.TokenReserve),
+		CNPYReserve: money.Amount(end.CnpyReserve), TokenReserve: money.Amount(end.TokenReserve), Raised: raised(c, end),
 	}
 	if err := in.readBalances(ctx, q); err != nil {
 		return GenesisInput{}, err
@@ -170,7 +199,6 @@ func readGenesis(ctx context.Context, q *db.Queries, id uuid.UUID) (GenesisInput
 func (in *GenesisInput) readBalances(ctx context.Context, q *db.Queries) (err error) {
 	token := ledger.Token(in.Chain.ID)
 	for account, into := range map[ledger.Account]*money.Amount{
-		{Type: ledger.Pool, Owner: in.PoolID, Asset: ledger.CNPY}: &in.Raised,
 		{Type: ledger.Pool, Owner: in.PoolID, Asset: token}:       &in.Unsold,
 		{Type: ledger.Treasury, Owner: in.Chain.ID, Asset: token}: &in.Treasury,
 	} {

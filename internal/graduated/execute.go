@@ -79,6 +79,9 @@ func (s *Service) attempt(ctx context.Context, t target, info app.Info, o Order,
 		return Receipt{}, handed.unsettled(err)
 	}
 	effect := effectOf(included.Event)
+	if gone, is := included.Event.(app.VoucheredOut); is {
+		effect = &Effect{CNPY: gone.Amount, Address: gone.Account.String()}
+	}
 	if effect == nil {
 		return Receipt{}, fmt.Errorf("transaction %s did something else than was ordered", handed.Hash)
 	}

@@ -44,6 +44,9 @@ func (x *Indexer) look(ctx context.Context, f *follower) error {
 		if err := f.at.before(blocks); err != nil {
 			return err
 		}
+		if err := x.prove(ctx, f, asked, departuresOf(blocks)); err != nil {
+			return err
+		}
 		if err := x.take(ctx, f, blocks); err != nil {
 			return err
 		}
@@ -71,8 +74,8 @@ func (p position) before(blocks []client.Block) error {
 func (x *Indexer) take(ctx context.Context, f *follower, blocks []client.Block) error {
 	last := blocks[len(blocks)-1]
 	next := position{last.Height, last.Hash}
-	effects := effectsOf(blocks)
-	if len(effects) == 0 && next.height-f.written < unwritten {
+	effects, gone := effectsOf(blocks), departuresOf(blocks)
+	if len(effects) == 0 && len(gone) == 0 && next.height-f.written < unwritten {
 		f.at = next
 		return nil
 	}
@@ -85,6 +88,9 @@ func (x *Indexer) take(ctx context.Context, f *follower, blocks []client.Block) 
 		}
 		if moved == 0 {
 			return errOvertaken
+		}
+		if err := x.payOut(ctx, q, f.row.Chain, gone); err != nil {
+			return err
 		}
 		return x.write(ctx, q, f.pool, effects)
 	})

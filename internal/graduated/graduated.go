@@ -13,6 +13,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/lucid-blockchain/lucid/internal/fault"
+	"github.com/lucid-blockchain/lucid/internal/livechain"
 	"github.com/lucid-blockchain/lucid/internal/livechain/client"
 	"github.com/lucid-blockchain/lucid/internal/money"
 	"github.com/lucid-blockchain/lucid/internal/store"
@@ -32,6 +33,9 @@ type Wallets interface {
 // caller's own key alone.
 type Custody interface {
 	UserKey(ctx context.Context, user uuid.UUID) (ed25519.PrivateKey, error)
+	// EnsureAddress returns the address of that wallet, which is made for whoever
+	// has none.
+	EnsureAddress(ctx context.Context, user uuid.UUID) (livechain.Address, error)
 }
 
 // Service answers for graduated pools. It is safe for concurrent use.

@@ -13,7 +13,7 @@ import (
 // Order is what somebody asks of a pool.
 type Order struct {
 	PoolID   uuid.UUID  // the pool's id or its chain's
-	Message  tx.Message // a tx.Swap, tx.Deposit or tx.Withdrawal
+	Message  tx.Message // a tx.Swap, tx.Deposit, tx.Withdrawal or tx.VoucherOut
 	Deadline time.Time  // no block after it carries the order out; zero means none
 }
 
@@ -38,6 +38,8 @@ func (o Order) Validate() error {
 		fields = depositFields(m)
 	case tx.Withdrawal:
 		fields = withdrawalFields(m)
+	case tx.VoucherOut:
+		fields = above("cnpy_amount", m.Amount, 1)
 	}
 	if !o.Deadline.IsZero() && o.Deadline.Unix() <= 0 {
 		fields = append(fields, field("deadline", "must be after 1970", "range", nil))

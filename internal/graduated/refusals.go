@@ -26,6 +26,7 @@ var refusals = map[app.Code]func() error{
 	app.CodeMinOut:              unprocessable("The order would give less than its minimum"),
 	app.CodePool:                unprocessable("The pool can't take the order: the amount is too small, or larger than it can count"),
 	app.CodeShares:              unprocessable("The account has no liquidity in the pool to withdraw"),
+	app.CodeDone:                conflict("The chain has done this before, under the same id"),
 	app.CodeExpired:             errDeadline,
 	app.CodeStaleNonce:          conflict("The nonce of the transaction has been used"),
 	app.CodeNonceGap:            conflict("An earlier nonce of the account is missing"),

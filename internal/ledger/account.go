@@ -31,6 +31,7 @@ const (
 	Treasury        OwnerType = "treasury"          // tokens that the curve does not sell; owner: the chain
 	Protocol        OwnerType = "protocol"          // the platform's creation fee; owner: the chain
 	Escrow          OwnerType = "escrow"            // CNPY that the bridge holds for sale; owner: the order
+	LiveChain       OwnerType = "live_chain"        // CNPY that is on a live chain; owner: the chain
 	// Mint is where value comes from: its balance is minus what was issued.
 	// For tokens the owner is the chain, for faucet CNPY the user who got it.
 	Mint OwnerType = "mint"

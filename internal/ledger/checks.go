@@ -47,11 +47,41 @@ var checks = []check{
 		FROM accounts WHERE balance < 0 AND owner_type <> 'mint' ORDER BY 1`},
 
 	{"pool-cnpy", `
-		SELECT p.id::text, 'reserve above the initial one is ' || (p.cnpy_reserve - c.initial_cnpy_reserve)::text
+		SELECT p.id::text, 'reserve above the initial one is ' || (p.cnpy_reserve - c.initial_cnpy_reserve)::text || ', the chain is ' || c.status
 			|| ', the pool''s account holds ' || coalesce(a.balance, 0)::text
 		FROM pools p JOIN chains c ON c.id = p.chain_id
 		LEFT JOIN accounts a ON a.owner_type = 'pool' AND a.owner_id = p.id AND a.asset = '` + cnpyText + `'
-		WHERE p.cnpy_reserve - c.initial_cnpy_reserve <> coalesce(a.balance, 0) ORDER BY 1`},
+		WHERE CASE WHEN c.is_graduated THEN 0 ELSE p.cnpy_reserve - c.initial_cnpy_reserve END <> coalesce(a.balance, 0) ORDER BY 1`},
+
+	// A graduated pool's CNPY is on the live chain, with what came in since and has
+	// not come out.
+	{"live-chain-escrow", `
+		SELECT c.id::text, 'genesis had ' || x.genesis::text || ', vouchers brought ' || x.arrived::text || ' in and ' || x.gone::text
+			|| ' out, the live chain''s account holds ' || x.held::text
+		FROM chains c JOIN (
+			SELECT c.id, coalesce((SELECT p.cnpy_reserve - c.initial_cnpy_reserve FROM pools p WHERE p.chain_id = c.id AND c.is_graduated), 0) AS genesis,
+				coalesce((SELECT sum(v.amount) FROM vouchers v WHERE v.chain_id = c.id AND v.direction = 'in' AND v.status <> 'returned'), 0) AS arrived,
+				coalesce((SELECT sum(v.amount) FROM vouchers v WHERE v.chain_id = c.id AND v.direction = 'out' AND v.status = 'settled'), 0) AS gone,
+				coalesce((SELECT a.balance FROM accounts a WHERE a.owner_type = 'live_chain' AND a.owner_id = c.id AND a.asset = '` + cnpyText + `'), 0) AS held
+			FROM chains c) x ON x.id = c.id
+		WHERE x.held <> x.genesis + x.arrived - x.gone ORDER BY 1`},
+
+	// A voucher in took its amount from its payer once, or gave it back once; one
+	// out paid once, or nobody.
+	{"voucher-journal", `
+		SELECT v.journal_id::text, 'the voucher ' || v.direction || ' of ' || v.amount::text || ' is ' || v.status || ', its ledger account has '
+			|| count(e.seq)::text || ' entries of it, they sum to ' || coalesce(sum(e.amount), 0)::text
+		FROM vouchers v LEFT JOIN ledger_entries e ON e.account_id = v.ledger_account AND e.journal_id = v.journal_id
+		GROUP BY v.journal_id, v.direction, v.amount, v.status
+		HAVING count(e.seq) <> CASE v.status WHEN 'returned' THEN 2 WHEN 'unclaimed' THEN 0 ELSE 1 END
+			OR coalesce(sum(e.amount), 0) <> CASE WHEN v.status IN ('returned', 'unclaimed') THEN 0 WHEN v.direction = 'in' THEN -v.amount ELSE v.amount END
+		ORDER BY 1`},
+
+	{"entry-voucher", `
+		SELECT e.journal_id::text, 'account ' || e.account_id::text || ' has an entry of a voucher that there is not'
+		FROM ledger_entries e
+		WHERE e.kind = 'voucher' AND NOT EXISTS (SELECT 1 FROM vouchers v WHERE v.journal_id = e.journal_id)
+		ORDER BY e.journal_id, e.account_id`},
 
 	{"pool-tokens", `
 		SELECT p.id::text, 'token reserve is ' || p.token_reserve::text || ', the pool''s account holds ' || coalesce(a.balance, 0)::text

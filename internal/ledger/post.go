@@ -23,8 +23,10 @@ const (
 	KindCreationFee = "creation_fee"
 	KindMint        = "mint"
 	KindTrade       = "trade"
-	KindEscrow      = "escrow" // into the escrow of a bridge order, or back to its seller
-	KindBridge      = "bridge" // out of the escrow to the buyer who paid
+	KindEscrow      = "escrow"     // into the escrow of a bridge order, or back to its seller
+	KindBridge      = "bridge"     // out of the escrow to the buyer who paid
+	KindGraduation  = "graduation" // what a pool raised, to its live chain
+	KindVoucher     = "voucher"    // between a person and a live chain
 )
 
 // Leg is one account's part in a journal: positive is received, negative given.

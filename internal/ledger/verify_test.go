@@ -1,6 +1,7 @@
 package ledger_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -54,7 +55,35 @@ func newSound(t *testing.T, s *store.Store) sound {
 	exec(t, s, `INSERT INTO graduations (chain_id, pool_id, closing_trade_id, cnpy_reserve, token_reserve, created_at)
 		VALUES ($1, $2, $3, 305, 270, now())`, b.chain, b.pool, b.trades[2])
 	b.sell(t, s)
+	b.live(t, s)
 	return b
+}
+
+// live has the live chain take CNPY in and give some back:
+// two vouchers in of alice's, one of them returned, and one out to bob.
+func (b *sound) live(t *testing.T, s *store.Store) {
+	t.Helper()
+	held := ledger.Account{Type: ledger.LiveChain, Owner: b.chain, Asset: ledger.CNPY}
+	for i, v := range []struct {
+		user              uuid.UUID
+		direction, status string
+		amount            money.Amount // that the user pays
+		posted            []money.Amount
+	}{
+		{b.alice, "in", "pending", 30, []money.Amount{30}},
+		{b.alice, "in", "returned", 20, []money.Amount{20, -20}},
+		{b.bob, "out", "settled", 10, []money.Amount{-10}},
+		{b.bob, "out", "unclaimed", 5, nil},
+	} {
+		journal := id(t)
+		exec(t, s, `INSERT INTO vouchers (chain_id, direction, id, journal_id, user_id, ledger_account, address, amount, status, created_at)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, now())`,
+			b.chain, v.direction, id(t), journal, v.user, cnpyOf(v.user).ID(), fmt.Sprint(i), int64(v.amount), v.status)
+		for _, amount := range v.posted {
+			b.post(t, s, ledger.Journal{ID: journal, Kind: ledger.KindVoucher, Legs: []ledger.Leg{
+				{Account: cnpyOf(v.user), Amount: -amount}, {Account: held, Amount: amount}}})
+		}
+	}
 }
 
 // sell has alice offer CNPY on the bridge twice: bob has paid for one order and
@@ -127,7 +156,7 @@ func TestVerifySoundBook(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		newSound(t, s)
 		report := mustBeClean(t, s)
-		if report.Pools != 1 || report.Trades != 3 || report.Entries != 28 || report.Checks == 0 || !report.Clean() {
+		if report.Pools != 1 || report.Trades != 3 || report.Entries != 36 || report.Checks == 0 || !report.Clean() {
 			t.Errorf("the report counts what it looked at: %+v", report)
 		}
 	})
@@ -182,6 +211,13 @@ func TestVerifySeesTampering(t *testing.T) {
 		{"a fill of a lock that never was", `UPDATE ledger_entries SET journal_id = '99999999-9999-7999-8999-999999999999' WHERE kind = 'bridge'`, "entry-fill"},
 		{"a swap over with a lock pending", `UPDATE bridge_swaps SET status = 'completed'`, "bridge-swap"},
 		{"a swap of another sum", `UPDATE bridge_swaps SET pay_amount = pay_amount + 1`, "bridge-swap"},
+		{"CNPY taken out of a live chain's escrow", `UPDATE accounts SET balance = balance - 1 WHERE owner_type = 'live_chain'`, "live-chain-escrow"},
+		{"a voucher passed off as unclaimed", `UPDATE vouchers SET status = 'unclaimed' WHERE status = 'settled'`, "live-chain-escrow"},
+		{"a voucher returned without its CNPY", `UPDATE vouchers SET status = 'returned' WHERE status = 'pending'`, "voucher-journal"},
+		{"a voucher paid that gave nothing", `UPDATE vouchers SET status = 'settled' WHERE status = 'unclaimed'`, "voucher-journal"},
+		{"a voucher of another account", `UPDATE vouchers SET ledger_account = gen_random_uuid() WHERE status = 'settled'`, "voucher-journal"},
+		{"a voucher forgotten", `DELETE FROM vouchers WHERE status = 'settled'`, "entry-voucher"},
+		{"a live chain that did not get what its pool raised", `UPDATE chains SET is_graduated = true`, "pool-cnpy"},
 		{"a graduation with other numbers", `UPDATE graduations SET cnpy_reserve = cnpy_reserve - 1`, "pool-graduation"},
 	}
 	for _, c := range cases {

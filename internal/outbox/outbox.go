@@ -25,6 +25,7 @@ const (
 	PoolClosed     Kind = "pool.closed"     // the threshold was crossed
 	ChainGraduated Kind = "chain.graduated" // the live chain produces blocks
 	ChainFailed    Kind = "chain.failed"
+	VoucherPending Kind = "voucher.pending" // CNPY waits to be brought onto the live chain
 )
 
 // Event is one line of the outbox.

@@ -4,6 +4,8 @@
 package graduatedtest
 
 import (
+	"bytes"
+	"crypto/ed25519"
 	"testing"
 	"time"
 
@@ -11,10 +13,16 @@ import (
 
 	"github.com/lucid-blockchain/lucid/internal/chain"
 	"github.com/lucid-blockchain/lucid/internal/keystore"
+	"github.com/lucid-blockchain/lucid/internal/livechain"
 	"github.com/lucid-blockchain/lucid/internal/livechain/genesis"
 	"github.com/lucid-blockchain/lucid/internal/livechain/node/nodetest"
 	"github.com/lucid-blockchain/lucid/internal/store"
 )
+
+// Authority is the key of the authority of the chains that Graduate starts.
+func Authority() ed25519.PrivateKey {
+	return ed25519.NewKeyFromSeed(bytes.Repeat([]byte{9}, ed25519.SeedSize))
+}
 
 // Graduate starts the live chain of a chain whose pool has crossed its
 // threshold, or that never had one and is launched. Holders get platform wallets from keys.
@@ -41,6 +49,7 @@ func Graduate(t testing.TB, s *store.Store, keys *keystore.Keystore, chainID uui
 		ChainID: "live-" + chainID.String()[:8], GenesisTime: time.Now(), Holders: holders, CNPYRaised: in.Raised,
 		CNPYReserve: in.CNPYReserve, TokenReserve: in.TokenReserve, TotalSupply: in.TotalSupply,
 		InitialSupply: in.Chain.InitialTokenSupply, Direct: in.Chain.Direct, Treasury: treasury, FeeBasisPoints: uint32(in.Chain.FeeBasisPoints),
+		Authority: livechain.AddressOf(Authority().Public().(ed25519.PublicKey)),
 	})
 	err = chains.MarkGraduated(t.Context(), chainID, chain.Live{ChainID: live.ID, GenesisHash: live.GenesisHash, RPCEndpoint: live.Endpoint})
 	if err != nil {

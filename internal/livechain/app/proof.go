@@ -31,11 +31,21 @@ func ProvenAnchor(root state.Root, session uuid.UUID, proof *cmtcrypto.ProofOps)
 	return describeAnchor(session, record), exists, err
 }
 
+// ProvenVoucherIn is what the proof of a query for CNPY that came onto the chain
+// shows under root, as ProvenAccount has it.
+func ProvenVoucherIn(root state.Root, transfer uuid.UUID, proof *cmtcrypto.ProofOps) (Voucher, bool, error) {
+	return provenVoucher(root, voucherInPrefix, transfer, proof)
+}
+
 // ProvenVoucherOut is what the proof of a query for CNPY that left the chain shows
 // under root, as ProvenAccount has it.
-func ProvenVoucherOut(root state.Root, id uuid.UUID, proof *cmtcrypto.ProofOps) (voucher Voucher, exists bool, err error) {
+func ProvenVoucherOut(root state.Root, id uuid.UUID, proof *cmtcrypto.ProofOps) (Voucher, bool, error) {
+	return provenVoucher(root, voucherOutPrefix, id, proof)
+}
+
+func provenVoucher(root state.Root, prefix string, id uuid.UUID, proof *cmtcrypto.ProofOps) (voucher Voucher, exists bool, err error) {
 	record := &statepb.Voucher{}
-	exists, err = proven(root, onceKey(voucherOutPrefix, id), proof, record)
+	exists, err = proven(root, onceKey(prefix, id), proof, record)
 	return describeVoucher(id, record), exists, err
 }
 

@@ -258,6 +258,30 @@ func (l *Light) VoucherOut(ctx context.Context, id uuid.UUID) (voucher app.Vouch
 	return voucher, exists, nil
 }
 
+// Arrival is whether CNPY came onto the chain by a transfer of the ledger.
+type Arrival struct {
+	app.Voucher
+	Exists bool  // false: it is proven that it had not come
+	Height int64 // the block after which it is so
+	// Time is that of the next block: a transaction that had expired by then can't
+	// bring it any more.
+	Time time.Time
+}
+
+// VoucherIn asks for CNPY that came onto the chain by the last block, with the same
+// certainty as Account.
+func (l *Light) VoucherIn(ctx context.Context, transfer uuid.UUID) (Arrival, error) {
+	answer, header, err := l.ask(ctx, "/voucher-in/"+transfer.String(), 0)
+	if err != nil {
+		return Arrival{}, err
+	}
+	voucher, exists, err := app.ProvenVoucherIn(state.Root(header.AppHash), transfer, answer.ProofOps)
+	if err != nil {
+		return Arrival{}, unproven(err)
+	}
+	return Arrival{Voucher: voucher, Exists: exists, Height: answer.Height, Time: header.Time}, nil
+}
+
 // ask gets the answer to a path with its proof, and the verified header whose app
 // hash the proof has to lead to.
 func (l *Light) ask(ctx context.Context, path string, height int64) (abci.ResponseQuery, *types.LightBlock, error) {

@@ -249,7 +249,7 @@ func (q *Queries) GraduatedDaysOver(ctx context.Context, arg GraduatedDaysOverPa
 }
 
 const GraduatedToFollow = `-- name: GraduatedToFollow :many
-SELECT k.pool_id, k.height, k.block_hash, c.rpc_endpoint, c.genesis_hash
+SELECT k.pool_id, k.height, k.block_hash, c.id AS chain, c.chain_id AS network, c.rpc_endpoint, c.genesis_hash
 FROM graduated_cursors k JOIN graduated_pools p ON p.id = k.pool_id JOIN chains c ON c.id = p.chain_id
 WHERE k.holder = $1::uuid AND k.leased_until > now()
 `
@@ -258,6 +258,8 @@ type GraduatedToFollowRow struct {
 	PoolID      uuid.UUID
 	Height      int64
 	BlockHash   string
+	Chain       uuid.UUID
+	Network     *string
 	RpcEndpoint *string
 	GenesisHash *string
 }
@@ -275,6 +277,8 @@ func (q *Queries) GraduatedToFollow(ctx context.Context, holder uuid.UUID) ([]Gr
 			&i.PoolID,
 			&i.Height,
 			&i.BlockHash,
+			&i.Chain,
+			&i.Network,
 			&i.RpcEndpoint,
 			&i.GenesisHash,
 		); err != nil {

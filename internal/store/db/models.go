@@ -298,6 +298,25 @@ type User struct {
 	UpdatedAt        time.Time
 }
 
+type Voucher struct {
+	ChainID         uuid.UUID
+	Direction       string
+	ID              uuid.UUID
+	JournalID       uuid.UUID
+	UserID          *uuid.UUID
+	LedgerAccount   uuid.UUID
+	Address         string
+	Amount          int64
+	Status          string
+	Reason          string
+	BlockHeight     *int64
+	TransactionHash *string
+	IdempotencyKey  *string
+	ExpiresAt       *time.Time
+	CreatedAt       time.Time
+	SettledAt       *time.Time
+}
+
 type Wallet struct {
 	ID                    uuid.UUID
 	UserID                *uuid.UUID

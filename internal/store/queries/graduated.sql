@@ -61,7 +61,7 @@ WHERE holder = sqlc.arg(holder)::uuid OR leased_until <= now();
 UPDATE graduated_cursors SET leased_until = now() WHERE holder = sqlc.arg(holder)::uuid AND leased_until > now();
 
 -- name: GraduatedToFollow :many
-SELECT k.pool_id, k.height, k.block_hash, c.rpc_endpoint, c.genesis_hash
+SELECT k.pool_id, k.height, k.block_hash, c.id AS chain, c.chain_id AS network, c.rpc_endpoint, c.genesis_hash
 FROM graduated_cursors k JOIN graduated_pools p ON p.id = k.pool_id JOIN chains c ON c.id = p.chain_id
 WHERE k.holder = sqlc.arg(holder)::uuid AND k.leased_until > now();
 
