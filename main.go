@@ -16,6 +16,7 @@ import (
 	"github.com/lucid-blockchain/lucid/controllers"
 	"github.com/lucid-blockchain/lucid/internal/ledger"
 	"github.com/lucid-blockchain/lucid/internal/livechain/node"
+	"github.com/lucid-blockchain/lucid/internal/livechain/registry"
 	"github.com/lucid-blockchain/lucid/internal/store"
 	"github.com/lucid-blockchain/lucid/internal/version"
 )
@@ -46,11 +47,20 @@ func newRootCommand() *cobra.Command {
 		controllers.NewCommand(),
 		apiserver.NewCommand(),
 		node.NewCommand(),
+		newApplicationCommand(),
 		newMigrateCommand(),
 		newLedgerCommand(),
 		newVersionCommand(),
 	)
 	return root
+}
+
+// newApplicationCommand lists the applications that the image carries besides the
+// one in a node.
+func newApplicationCommand() *cobra.Command {
+	parent := &cobra.Command{Use: "application", Short: "Serve an ABCI application beside a node"}
+	parent.AddCommand(registry.NewCommand())
+	return parent
 }
 
 func newMigrateCommand() *cobra.Command {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/ed25519"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -141,12 +142,23 @@ func (network) Observe(ctx context.Context, rpcURL string) (chain.Observation, e
 	}
 	seen := chain.Observation{
 		Height: status.Height, Time: status.Time, ChainID: status.ChainID, GenesisHash: status.GenesisHash,
-		AppVersion: int64(status.AppVersion), Signing: signing, CatchingUp: status.CatchingUp,
+		Application: calls(status.Application), AppVersion: int64(status.AppVersion), Signing: signing, CatchingUp: status.CatchingUp,
 	}
 	for _, member := range members {
 		seen.Members = append(seen.Members, chain.Member(member))
 	}
 	return seen, nil
+}
+
+// calls cuts what an application calls itself to what a status may hold: it may be
+// anybody's.
+func calls(application string) string {
+	const longest = 64
+	application = strings.ToValidUTF8(application, "?")
+	if runes := []rune(application); len(runes) > longest {
+		return string(runes[:longest])
+	}
+	return application
 }
 
 // SetPower implements chain.Network.

@@ -163,6 +163,17 @@ func TestChainRules(t *testing.T) {
 		{"no limits", func(c *lucidv1.Chain) { direct(c); c.Spec.Limits = &lucidv1.TradeLimits{MaxBuyCNPY: "1"} }, "limits must be left out"},
 		{"no time to wait for", func(c *lucidv1.Chain) { direct(c); c.Spec.Launch.Time = at }, "only for that"},
 
+		{"an application of the image that is there", func(c *lucidv1.Chain) {
+			c.Spec.Application = &lucidv1.Application{Args: []string{"application", "registry"}}
+		}, ""},
+		{"one of its own image", func(c *lucidv1.Chain) {
+			c.Spec.Application = &lucidv1.Application{Image: "names:1", ImagePullPolicy: "Never"}
+		}, ""},
+		{"no such pull policy", func(c *lucidv1.Chain) {
+			c.Spec.Application = &lucidv1.Application{Args: []string{"a"}, ImagePullPolicy: "Sometimes"}
+		}, "supported values"},
+		{"more arguments than anybody reads", func(c *lucidv1.Chain) { c.Spec.Application = &lucidv1.Application{Args: make([]string, 65)} }, "at most 64"},
+
 		{"the seeds' own network id", func(c *lucidv1.Chain) { c.Spec.Network.ChainID = "lucid_blocks" }, ""},
 		{"as long as CometBFT takes it", func(c *lucidv1.Chain) { c.Spec.Network.ChainID = strings.Repeat("a", 50) }, ""},
 		{"longer", func(c *lucidv1.Chain) { c.Spec.Network.ChainID = strings.Repeat("a", 51) }, "may not be more than 50"},
@@ -222,6 +233,9 @@ func TestChainTransitions(t *testing.T) {
 		{"a live chain may be halted", nil, lucidv1.ChainStatus{Status: lucidv1.ChainGraduated, Network: network}, func(c *lucidv1.Chain) { c.Spec.Network.State = lucidv1.NetworkHalted }, ""},
 		{"what never had a pool never gets one", direct, lucidv1.ChainStatus{}, func(c *lucidv1.Chain) { c.Spec.Launch.Mode = lucidv1.LaunchManual }, "to or from Direct"},
 		{"and what is to have one does", nil, lucidv1.ChainStatus{Status: lucidv1.ChainDraft}, direct, "to or from Direct"},
+		{"one application can't read another's state", nil, lucidv1.ChainStatus{}, func(c *lucidv1.Chain) { c.Spec.Application = &lucidv1.Application{Image: "names:1"} }, "application is immutable"},
+		{"and is not taken away", func(c *lucidv1.Chain) { c.Spec.Application = &lucidv1.Application{Image: "names:1"} }, lucidv1.ChainStatus{}, func(c *lucidv1.Chain) { c.Spec.Application = nil }, "application is immutable"},
+		{"a new version of it may come", func(c *lucidv1.Chain) { c.Spec.Application = &lucidv1.Application{Image: "names:1"} }, lucidv1.ChainStatus{}, func(c *lucidv1.Chain) { c.Spec.Application.Image = "names:2" }, ""},
 		{"transactions name the network", func(c *lucidv1.Chain) { c.Spec.Network.ChainID = "one" }, lucidv1.ChainStatus{}, func(c *lucidv1.Chain) { c.Spec.Network.ChainID = "two" }, "chainID is immutable"},
 		{"a network id can't be added", nil, lucidv1.ChainStatus{}, func(c *lucidv1.Chain) { c.Spec.Network.ChainID = "one" }, "chainID is immutable"},
 		{"nor removed", func(c *lucidv1.Chain) { c.Spec.Network.ChainID = "one" }, lucidv1.ChainStatus{}, func(c *lucidv1.Chain) { c.Spec.Network.ChainID = "" }, "chainID is immutable"},

@@ -223,6 +223,44 @@ type Network struct {
 	ValidatorMinStake string `json:"validatorMinStake,omitempty"`
 }
 
+// Application is an ABCI 2.0 application that runs in a container of its own beside
+// CometBFT, in place of Lucid's. Both containers see the folder of a UNIX socket, on
+// which the application listens. The variable LUCID_APPLICATION_ADDRESS says where,
+// as unix:///path, and LUCID_APPLICATION_HOME is the one folder that is kept;
+// Kubernetes puts them into args that say $(LUCID_APPLICATION_ADDRESS).
+type Application struct {
+	// image of the application; the gateway's when left out, which carries
+	// `lucid application registry`.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=512
+	Image string `json:"image,omitempty"`
+
+	// imagePullPolicy of the image.
+	// +optional
+	// +default="IfNotPresent"
+	// +kubebuilder:validation:Enum=Always;IfNotPresent;Never
+	ImagePullPolicy corev1.PullPolicy `json:"imagePullPolicy,omitempty"`
+
+	// command in place of the image's entry point.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=32
+	// +kubebuilder:validation:items:MaxLength=1024
+	Command []string `json:"command,omitempty"`
+
+	// args of the command.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=64
+	// +kubebuilder:validation:items:MaxLength=1024
+	Args []string `json:"args,omitempty"`
+
+	// resources of the container; network.resources are those of CometBFT's.
+	// +optional
+	Resources *corev1.ResourceRequirements `json:"resources,omitempty"`
+}
+
 // DeletionPolicy says what deleting the object does to a chain with trades.
 // +kubebuilder:validation:Enum=Delete;Retain
 type DeletionPolicy string
@@ -239,6 +277,7 @@ const (
 // launchpad's POST /chains.
 // +kubebuilder:validation:XValidation:rule="has(self.id) == has(oldSelf.id)",message="id is immutable: it can't be added or removed later"
 // +kubebuilder:validation:XValidation:rule="has(self.templateID) == has(oldSelf.templateID)",message="templateID is immutable: it can't be added or removed later"
+// +kubebuilder:validation:XValidation:rule="has(self.application) == has(oldSelf.application)",message="application is immutable: it can't be added or removed later"
 // +kubebuilder:validation:XValidation:rule="has(self.creatorID) == has(oldSelf.creatorID)",message="creatorID is immutable: it can't be added or removed later"
 // +kubebuilder:validation:XValidation:rule="quantity(self.graduation.thresholdCNPY).isGreaterThan(quantity(self.curve.initialCNPYReserve))",message="graduation.thresholdCNPY must be greater than curve.initialCNPYReserve, which counts towards it"
 // +kubebuilder:validation:XValidation:rule="!has(self.curve.initialTokenSupply) || int(self.curve.initialTokenSupply) <= (has(self.token.totalSupply) ? int(self.token.totalSupply) : 1000000000000)",message="curve.initialTokenSupply must not be greater than token.totalSupply"
@@ -318,6 +357,12 @@ type ChainSpec struct {
 	// +optional
 	// +default={}
 	Network Network `json:"network,omitzero"`
+
+	// application that the live chain runs in place of Lucid's. It can't be added or
+	// removed later, since one can't read what the other has written; its image may
+	// change, which rolls the validators.
+	// +optional
+	Application *Application `json:"application,omitempty"`
 
 	// deletionPolicy says what deleting the object does to a chain that has
 	// launched: Delete holds the object, because a ledger with trades can't be
@@ -405,6 +450,11 @@ type NetworkStatus struct {
 	// validators counts those who make the blocks.
 	// +optional
 	Validators *ValidatorsStatus `json:"validators,omitempty"`
+
+	// application is what the chain's application calls itself; Lucid's is lucid.
+	// +optional
+	// +kubebuilder:validation:MaxLength=64
+	Application string `json:"application,omitempty"`
 
 	// appVersion is the rules that the chain's application follows.
 	// +optional

@@ -101,6 +101,7 @@ const (
 	ReasonHalted            = "Halted"
 	ReasonResumed           = "Resumed"
 	ReasonScaling           = "Scaling"
+	ReasonApplicationScales = "ApplicationScales"
 	ReasonScaled            = "Scaled"
 	ReasonSized             = "Sized"
 	ReasonResizing          = "Resizing"

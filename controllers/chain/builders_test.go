@@ -50,18 +50,23 @@ func TestChildrenGolden(t *testing.T) {
 	bare.Spec.Network = lucidv1.Network{}
 	validators := []validator{{nodeID: "node0"}, {nodeID: "node1"}, {nodeID: "node2"}, {nodeID: "node3"}}
 	four := nodes{chain: c, image: "lucid:1", pullPolicy: "IfNotPresent", genesisHash: "abc", validators: 4, volume: volumeSize(c)}
+	own := testChain()
+	own.Spec.Application = &lucidv1.Application{
+		Image: "names:1", ImagePullPolicy: "IfNotPresent", Args: []string{"--address=$(LUCID_APPLICATION_ADDRESS)"},
+	}
 	cases := map[string]client.Object{
-		"virtualpool":      virtualPool(c),
-		"headless":         headless(c),
-		"rpc":              rpc(c),
-		"genesis":          genesisMap(c, []byte(`{"chain_id":"aurora-55441002"}`)),
-		"peers":            peersMap(c, validators),
-		"keys":             keysSecret(c, 0, []byte("node"), []byte("validator")),
-		"authority":        authoritySecret(c, bytes.Repeat([]byte{1}, ed25519.SeedSize), 4),
-		"networkpolicy":    networkPolicy(c),
-		"disruptionbudget": disruptionBudget(c, len(validators)),
-		"statefulset":      four.statefulSet(),
-		"statefulset-bare": nodes{chain: bare, image: "lucid:1", genesisHash: "abc", validators: 1, volume: volumeSize(bare)}.statefulSet(),
+		"virtualpool":             virtualPool(c),
+		"headless":                headless(c),
+		"rpc":                     rpc(c),
+		"genesis":                 genesisMap(c, []byte(`{"chain_id":"aurora-55441002"}`)),
+		"peers":                   peersMap(c, validators),
+		"keys":                    keysSecret(c, 0, []byte("node"), []byte("validator")),
+		"authority":               authoritySecret(c, bytes.Repeat([]byte{1}, ed25519.SeedSize), 4),
+		"networkpolicy":           networkPolicy(c),
+		"disruptionbudget":        disruptionBudget(c, len(validators)),
+		"statefulset":             four.statefulSet(),
+		"statefulset-application": nodes{chain: own, image: "lucid:1", genesisHash: "abc", validators: 1, volume: volumeSize(own)}.statefulSet(),
+		"statefulset-bare":        nodes{chain: bare, image: "lucid:1", genesisHash: "abc", validators: 1, volume: volumeSize(bare)}.statefulSet(),
 	}
 	for name, object := range cases {
 		got, err := yaml.Marshal(object)

@@ -86,6 +86,7 @@ type Observation struct {
 	Time        time.Time // of the last block
 	ChainID     string
 	GenesisHash string // SHA-256 of the genesis document, lower-case hex
+	Application string // what the application calls itself, at most 64 characters
 	AppVersion  int64  // the rules that the application follows
 	Signing     int32  // validators in the last commit
 	CatchingUp  bool   // the node that was asked fetches blocks that others have

@@ -2,9 +2,11 @@ package chain_test
 
 import (
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -56,4 +58,31 @@ func TestDirect(t *testing.T) {
 		t.Errorf("events %v, want %v, each once", got, want)
 	}
 	o.rebuild(t, c)
+}
+
+// A chain with an application of its own: a second container, a height that is
+// observed, and validators that only that application may change.
+func TestApplicationOfItsOwn(t *testing.T) {
+	o := start(t)
+	c := o.declare(t, "own", func(s *lucidv1.ChainSpec) {
+		s.Launch.Mode, s.Application = lucidv1.LaunchDirect, &lucidv1.Application{Image: "names:1"}
+	})
+	o.waitCondition(t, c, lucidv1.ConditionGraduated, metav1.ConditionFalse, lucidv1.ReasonNetworkStarting)
+	set := &appsv1.StatefulSet{ObjectMeta: o.meta("own")}
+	o.wait(t, set, "the nodes are there", func() error { return nil })
+	containers := set.Spec.Template.Spec.Containers
+	if len(containers) != 2 || containers[0].Image != "lucid:test" || containers[1].Image != "names:1" {
+		t.Fatalf("containers %+v, want CometBFT of the gateway's image and the chain's own", containers)
+	}
+	o.network.boot(3, c.Status.Network.GenesisHash)
+	o.network.set(func(n *fakeNetwork) { n.seen.Application = "names" })
+	o.waitCondition(t, c, lucidv1.ConditionReady, metav1.ConditionTrue, lucidv1.ReasonGraduated)
+	o.edit(t, c, validators(2))
+	got := o.waitCondition(t, c, lucidv1.ConditionReady, metav1.ConditionFalse, lucidv1.ReasonApplicationScales)
+	if !strings.Contains(got.Message, "1 validators vote and 2 are to") || o.network.voting() != 1 {
+		t.Errorf("%d vote and %q, want nothing done to the chain", o.network.voting(), got.Message)
+	}
+	if c.Status.Network.Application != "names" || c.Status.Network.Height != 3 {
+		t.Errorf("status %+v, want the application's name and a height", c.Status.Network)
+	}
 }

@@ -68,12 +68,12 @@ func (n nodes) podSpec() corev1.PodSpec {
 		},
 		Affinity:                  apart(n.chain),
 		TopologySpreadConstraints: spread(n.chain),
-		Containers:                []corev1.Container{n.container()},
-		Volumes: []corev1.Volume{
+		Containers:                n.containers(),
+		Volumes: append([]corev1.Volume{
 			configVolume("genesis", genesisName(n.chain.Name)),
 			configVolume("peers", peersName(n.chain.Name)),
 			n.keysVolume(),
-		},
+		}, n.applicationVolumes()...),
 	}
 }
 
@@ -100,7 +100,9 @@ func (n nodes) keysVolume() corev1.Volume {
 	}}}
 }
 
-func (n nodes) container() corev1.Container {
+// node is the container of CometBFT and, unless the chain has one of its own, of
+// Lucid's application.
+func (n nodes) node() corev1.Container {
 	return corev1.Container{
 		Name:            "node",
 		Image:           n.image,
@@ -115,18 +117,14 @@ func (n nodes) container() corev1.Container {
 			{Name: "metrics", ContainerPort: portMetrics, Protocol: corev1.ProtocolTCP},
 			{Name: "ready", ContainerPort: portReady, Protocol: corev1.ProtocolTCP},
 		},
-		Resources: nodeResources(n.chain),
+		Resources: nodeResources(n.chain.Spec.Network.Resources),
 		VolumeMounts: []corev1.VolumeMount{
 			{Name: "data", MountPath: homeFolder},
 			{Name: "genesis", MountPath: genesisFolder, ReadOnly: true},
 			{Name: "peers", MountPath: peersFolder, ReadOnly: true},
 			{Name: "keys", MountPath: keysFolder, ReadOnly: true, SubPathExpr: "$(POD_NAME)"},
 		},
-		SecurityContext: &corev1.SecurityContext{
-			AllowPrivilegeEscalation: ptr.To(false),
-			ReadOnlyRootFilesystem:   ptr.To(true),
-			Capabilities:             &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}},
-		},
+		SecurityContext: confined(),
 		// CometBFT's /health answers while the node works, whether or not there is
 		// anything to put into blocks, and while it catches up.
 		StartupProbe:   probe("/health", "rpc", 1, 120),
@@ -164,9 +162,9 @@ func spread(chain *lucidv1.Chain) []corev1.TopologySpreadConstraint {
 	}}
 }
 
-func nodeResources(chain *lucidv1.Chain) corev1.ResourceRequirements {
-	if chain.Spec.Network.Resources != nil {
-		return *chain.Spec.Network.Resources
+func nodeResources(given *corev1.ResourceRequirements) corev1.ResourceRequirements {
+	if given != nil {
+		return *given
 	}
 	return corev1.ResourceRequirements{
 		Requests: corev1.ResourceList{

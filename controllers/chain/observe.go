@@ -102,7 +102,8 @@ func (r *Reconciler) observe(ctx context.Context, s *scope) error {
 	if err := r.mark(ctx, s); err != nil {
 		return err
 	}
-	network.AppVersion, network.Height = seen.AppVersion, r.height(s, seen.Height)
+	network.Application, network.AppVersion = seen.Application, seen.AppVersion
+	network.Height = r.height(s, seen.Height)
 	network.Validators.Signing, network.Validators.CatchingUp = seen.Signing, r.catchingUp(ctx, s, seen)
 	// The first block carries the genesis' time, which may be long ago.
 	if seen.Height > 1 && r.now().Sub(seen.Time) > silence {

@@ -74,12 +74,18 @@ func addressOf(key ed25519.PrivateKey) livechain.Address {
 
 // scale brings the validators who vote to those that the spec asks for, one
 // change at a time: who comes votes once it has all blocks, and who goes is
-// stopped once it votes no more.
+// stopped once it votes no more. On a chain with an application of its own it
+// waits for that one to bring them there.
 func (r *Reconciler) scale(ctx context.Context, s *scope, seen Observation) error {
 	want := wanted(s.object)
 	member, ordinal, found := nextChange(seen.Members, s.validators[:want])
 	if !found {
 		return r.scaled(ctx, s)
+	}
+	if s.object.Spec.Application != nil {
+		// It takes no transaction of Lucid's, and may know of no authority.
+		return reconcile.Waiting(heightEvery, lucidv1.ReasonApplicationScales,
+			"%d validators vote and %d are to: the chain's own application says who does, so have it change them", len(seen.Members), want)
 	}
 	if member.Power > 0 {
 		node, err := r.ask(ctx, nodeEndpoint(s.object, ordinal))
@@ -119,7 +125,7 @@ func (r *Reconciler) scaled(ctx context.Context, s *scope) error {
 			return err
 		}
 	}
-	if ready := s.conditions.Get(lucidv1.ConditionReady); ready != nil && ready.Reason == lucidv1.ReasonScaling {
+	if ready := s.conditions.Get(lucidv1.ConditionReady); ready != nil && (ready.Reason == lucidv1.ReasonScaling || ready.Reason == lucidv1.ReasonApplicationScales) {
 		s.tell(lucidv1.ReasonScaled, "Scale", fmt.Sprintf("%d validators vote", s.size))
 	}
 	return nil

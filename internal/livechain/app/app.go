@@ -21,6 +21,9 @@ import (
 	"github.com/lucid-blockchain/lucid/internal/livechain/tx"
 )
 
+// Name is what the application calls itself.
+const Name = "lucid"
+
 // Application implements abci.Application. CometBFT calls it from four
 // connections at once: consensus drives the block, the mempool checks, queries
 // and snapshots read.
@@ -102,7 +105,7 @@ func (a *Application) Close() error {
 // Info tells CometBFT what was committed; it replays the blocks after that.
 func (a *Application) Info(context.Context, *abci.RequestInfo) (*abci.ResponseInfo, error) {
 	height, root, started := a.store.Head()
-	info := &abci.ResponseInfo{Data: "lucid", AppVersion: genesis.AppVersion, LastBlockHeight: height}
+	info := &abci.ResponseInfo{Data: Name, AppVersion: genesis.AppVersion, LastBlockHeight: height}
 	if started {
 		info.LastBlockAppHash = root[:]
 	}

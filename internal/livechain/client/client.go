@@ -4,6 +4,7 @@ package client
 
 import (
 	"context"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -16,6 +17,7 @@ import (
 	"github.com/lucid-blockchain/lucid/internal/fault"
 	"github.com/lucid-blockchain/lucid/internal/livechain"
 	"github.com/lucid-blockchain/lucid/internal/livechain/app"
+	"github.com/lucid-blockchain/lucid/internal/livechain/genesis"
 )
 
 // DefaultTimeout bounds each call that has no closer deadline.
@@ -65,6 +67,7 @@ type Status struct {
 	AppHash     string // after the last block that is executed, lower-case hex
 	CatchingUp  bool   // the node still fetches blocks that others have
 	AppVersion  uint64 // the rules that the application follows
+	Application string // what the application calls itself; Lucid's own is app.Name
 	Time        time.Time
 }
 
@@ -76,15 +79,35 @@ func (c *Client) Status(ctx context.Context) (Status, error) {
 	if err != nil {
 		return Status{}, unreachable(err)
 	}
-	info, err := c.Info(ctx)
+	about, err := c.rpc.ABCIInfo(ctx)
 	if err != nil {
-		return Status{}, err
+		return Status{}, unreachable(err)
 	}
-	return Status{
-		ChainID: info.ChainID, GenesisHash: info.GenesisHash, AppHash: info.AppHash,
+	status := Status{
+		ChainID: seen.NodeInfo.Network, AppHash: hex.EncodeToString(about.Response.LastBlockAppHash),
 		Height: seen.SyncInfo.LatestBlockHeight, CatchingUp: seen.SyncInfo.CatchingUp,
-		AppVersion: info.AppVersion, Time: seen.SyncInfo.LatestBlockTime,
-	}, nil
+		AppVersion: about.Response.AppVersion, Application: about.Response.Data, Time: seen.SyncInfo.LatestBlockTime,
+	}
+	status.GenesisHash, err = c.genesisHash(ctx, status.Application)
+	return status, err
+}
+
+// genesisHash is what Lucid's application tells, or else computed from the whole
+// document: other applications don't know it.
+func (c *Client) genesisHash(ctx context.Context, application string) (string, error) {
+	if application == app.Name {
+		info, err := c.Info(ctx)
+		return info.GenesisHash, err
+	}
+	raw, err := c.genesis(ctx)
+	if err != nil {
+		return "", err
+	}
+	_, hash, err := genesis.Parse(raw)
+	if err != nil {
+		return "", unreachable(err)
+	}
+	return hash, nil
 }
 
 // Info asks what the chain is and which height it has committed.

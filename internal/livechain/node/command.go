@@ -25,7 +25,8 @@ func NewCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "node",
 		Short: "Run a node of a live chain",
-		Long: "Runs CometBFT and Lucid's ABCI application in one process.\n\n" +
+		Long: "Runs CometBFT and Lucid's ABCI application in one process. With --application it runs\n" +
+			"CometBFT alone, and waits for the application that answers there.\n\n" +
 			"The operator starts it in a chain's StatefulSet, with the genesis document in a\n" +
 			"ConfigMap and the keys in a Secret. Everything that the node keeps is in its home:\n" +
 			"started again there, it goes on from its last height. SIGTERM stops it cleanly.",
@@ -53,6 +54,7 @@ func NewCommand() *cobra.Command {
 	flags.StringVar(&config.ReadyAddress, "ready-address", "0.0.0.0:26661", "host:port of GET /ready, which fails while the node is behind its peers; empty for none")
 	flags.StringSliceVar(&config.Peers, "peers", nil, "the chain's nodes, each as id@host:port; names are looked up for every attempt")
 	flags.StringVar(&config.PeersFile, "peers-file", "", "file of more peers, one a line; it is read again all the time")
+	flags.StringVar(&config.Application, "application", "", "where another ABCI application answers, as unix:///path or tcp://host:port; empty runs Lucid's own")
 	config.Retention.flags(flags)
 	config.StateSync.flags(flags)
 	flags.StringVar(&format, "log-format", string(telemetry.LogJSON), "json or text")

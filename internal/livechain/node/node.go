@@ -1,5 +1,5 @@
-// Package node runs a node of a live chain: CometBFT and the application in one
-// process. All configuration is derived here; there is no file to edit.
+// Package node runs a node of a live chain: CometBFT and Lucid's application in one
+// process, or CometBFT alone beside an application of the chain's own. All configuration is derived here; there is no file to edit.
 package node
 
 import (
@@ -14,6 +14,7 @@ import (
 	abci "github.com/cometbft/cometbft/abci/types"
 	cmtconfig "github.com/cometbft/cometbft/config"
 	cmtnode "github.com/cometbft/cometbft/node"
+	"github.com/cometbft/cometbft/proxy"
 	"github.com/cometbft/cometbft/types"
 	"github.com/go-logr/logr"
 
@@ -52,6 +53,9 @@ type Config struct {
 	Peers          []string // the chain's nodes, each as id@host:port; itself is left out
 	PeersFile      string   // more of them, one a line, read again all the time; may be empty
 	Logger         logr.Logger
+	// Application is where another application than Lucid's answers, as
+	// unix:///path or tcp://host:port; empty runs Lucid's in this process.
+	Application string
 
 	Retention Retention
 	StateSync StateSync
@@ -61,6 +65,9 @@ type Config struct {
 // consensus, stores. Started again on the same home it goes on from the last
 // height. It returns an error when the node can't start or stops by itself.
 func RunNode(ctx context.Context, config Config) (err error) {
+	if config.Application != "" {
+		return runRemote(ctx, config)
+	}
 	document, hash, err := prepare(config)
 	if err != nil {
 		return err
@@ -75,16 +82,16 @@ func RunNode(ctx context.Context, config Config) (err error) {
 		return err
 	}
 	defer remove()
-	return host(ctx, config, document, hash, application, application.Failed())
+	return host(ctx, config, document, hash, connections(application), application.Failed())
 }
 
-// RunApplication is RunNode with another application than Lucid's.
+// RunApplication is RunNode with another application than Lucid's in this process.
 func RunApplication(ctx context.Context, config Config, application abci.Application) error {
 	document, hash, err := prepare(config)
 	if err != nil {
 		return err
 	}
-	return host(ctx, config, document, hash, application, nil)
+	return host(ctx, config, document, hash, connections(application), nil)
 }
 
 // prepare checks the configuration and makes the home of its genesis.
@@ -100,7 +107,7 @@ func prepare(config Config) (*types.GenesisDoc, string, error) {
 }
 
 // host runs CometBFT around an application until ctx ends or one of them fails.
-func host(ctx context.Context, config Config, document *types.GenesisDoc, hash string, application abci.Application, failed <-chan error) error {
+func host(ctx context.Context, config Config, document *types.GenesisDoc, hash string, application proxy.ClientCreator, failed <-chan error) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	files := &databases{}
@@ -172,7 +179,7 @@ func makeHome(home, hash string) error {
 	return nil
 }
 
-func start(ctx context.Context, config Config, document *types.GenesisDoc, application abci.Application, files *databases) (*cmtnode.Node, error) {
+func start(ctx context.Context, config Config, document *types.GenesisDoc, application proxy.ClientCreator, files *databases) (*cmtnode.Node, error) {
 	key, err := loadNodeKey(config.NodeKeyFile)
 	if err != nil {
 		return nil, err
@@ -185,7 +192,7 @@ func start(ctx context.Context, config Config, document *types.GenesisDoc, appli
 	if err := configureStateSync(ctx, config, settings, document); err != nil {
 		return nil, err
 	}
-	node, err := cmtnode.NewNodeWithContext(ctx, settings, signer, key, connections(application),
+	node, err := cmtnode.NewNodeWithContext(ctx, settings, signer, key, application,
 		func() (*types.GenesisDoc, error) { return document, nil },
 		files.open, cmtnode.DefaultMetricsProvider(settings.Instrumentation), newLogger(config.Logger))
 	if err != nil {

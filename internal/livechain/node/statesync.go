@@ -83,6 +83,9 @@ func (c Config) validate() error {
 			return err
 		}
 	}
+	if err := checkApplication(c.Application); err != nil {
+		return err
+	}
 	s, r := c.StateSync, c.Retention
 	switch {
 	case r.SnapshotEvery < 0 || r.SnapshotKeep < 0 || r.Blocks < 0:

@@ -296,7 +296,7 @@ const GraduatedToOpen = `-- name: GraduatedToOpen :many
 SELECT c.id, c.rpc_endpoint, c.genesis_hash FROM chains c
 LEFT JOIN graduated_pools p ON p.chain_id = c.id
 WHERE c.status = 'graduated' AND c.rpc_endpoint IS NOT NULL AND p.id IS NULL
-ORDER BY c.direct, c.id LIMIT $1
+ORDER BY c.updated_at DESC, c.id LIMIT $1
 `
 
 type GraduatedToOpenRow struct {
@@ -305,7 +305,8 @@ type GraduatedToOpenRow struct {
 	GenesisHash *string
 }
 
-// Live chains that have no pool here yet. Those that may have none at all come last.
+// Live chains that have no pool here yet, the newest first: older ones may have none
+// at all, as chains without liquidity or with an application of their own.
 func (q *Queries) GraduatedToOpen(ctx context.Context, maxRows int32) ([]GraduatedToOpenRow, error) {
 	rows, err := q.db.Query(ctx, GraduatedToOpen, maxRows)
 	if err != nil {

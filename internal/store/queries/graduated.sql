@@ -35,12 +35,13 @@ WHERE pool_id = sqlc.arg(pool_id)
 -- name: WalletAddressOf :one
 SELECT address FROM wallets WHERE id = $1 AND user_id = sqlc.arg(user_id)::uuid;
 
--- Live chains that have no pool here yet. Those that may have none at all come last.
+-- Live chains that have no pool here yet, the newest first: older ones may have none
+-- at all, as chains without liquidity or with an application of their own.
 -- name: GraduatedToOpen :many
 SELECT c.id, c.rpc_endpoint, c.genesis_hash FROM chains c
 LEFT JOIN graduated_pools p ON p.chain_id = c.id
 WHERE c.status = 'graduated' AND c.rpc_endpoint IS NOT NULL AND p.id IS NULL
-ORDER BY c.direct, c.id LIMIT sqlc.arg(max_rows);
+ORDER BY c.updated_at DESC, c.id LIMIT sqlc.arg(max_rows);
 
 -- name: InsertGraduatedPool :exec
 INSERT INTO graduated_pools (id, chain_id, cnpy_reserve, token_reserve, share_supply, fee_basis_points, created_at, updated_at)
