@@ -2,6 +2,7 @@ package platform
 
 import (
 	"context"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -195,6 +196,23 @@ func (l *LiveChain) Height(ctx context.Context) (int64, error) {
 	}
 	err := l.get(ctx, "status", nil, &status)
 	return status.SyncInfo.LatestBlockHeight, err
+}
+
+// Send has a block take a transaction, whatever the chain's application is.
+func (l *LiveChain) Send(ctx context.Context, raw []byte) error {
+	type result struct {
+		Code uint32 `json:"code"`
+		Log  string `json:"log"`
+	}
+	var answer struct {
+		Check  result `json:"check_tx"`
+		Result result `json:"tx_result"`
+	}
+	err := l.get(ctx, "broadcast_tx_commit", map[string]string{"tx": "0x" + hex.EncodeToString(raw)}, &answer)
+	if err == nil && (answer.Check.Code != 0 || answer.Result.Code != 0) {
+		return fmt.Errorf("refused: %s%s", answer.Check.Log, answer.Result.Log)
+	}
+	return err
 }
 
 // Query asks the chain's application and decodes its JSON answer.
