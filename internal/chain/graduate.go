@@ -47,15 +47,17 @@ func (s *Service) graduate(ctx context.Context, q *db.Queries, c Chain, live Liv
 	if err != nil {
 		return err
 	}
-	if err := moveRaised(ctx, q, c, end); err != nil {
-		return err
-	}
+	// The row first: who marks the chain at the same time waits here, and finds it
+	// marked, before either touches the ledger.
 	now := s.now()
 	_, err = q.MarkChainGraduated(ctx, db.MarkChainGraduatedParams{
 		ID: c.ID, GraduationTime: &now, ChainID: &live.ChainID, GenesisHash: &live.GenesisHash, RpcEndpoint: &live.RPCEndpoint,
 	})
 	if err != nil {
 		return fmt.Errorf("write the chain: %w", err)
+	}
+	if err := moveRaised(ctx, q, c, end); err != nil {
+		return err
 	}
 	return outbox.Append(ctx, q, c.ID, outbox.ChainGraduated, map[string]string{
 		"chainID": live.ChainID, "genesisHash": live.GenesisHash,
