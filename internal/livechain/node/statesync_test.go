@@ -64,7 +64,8 @@ func (r *running) fill(nonce *uint64, recipient livechain.Address, until int64) 
 // trusting the genesis.
 func TestJoiningByStateSync(t *testing.T) {
 	config, hash := newConfig(t)
-	config.Retention = node.Retention{SnapshotEvery: 4, SnapshotKeep: 2}
+	// Kept for longer than a slow machine takes to fetch one.
+	config.Retention = node.Retention{SnapshotEvery: 4, SnapshotKeep: 12}
 	ctx, recipient := context.Background(), livechain.Address{42}
 	var nonce uint64
 	leader := start(t, config)
