@@ -2,6 +2,7 @@ package v1alpha1_test
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -79,7 +80,9 @@ func TestBridgeRules(t *testing.T) {
 		{"any chain", first(func(a *lucidv1.BridgeAsset) { a.ChainID = 0 }), "chainID"},
 		{"paid before it is in a block", first(func(a *lucidv1.BridgeAsset) { a.Confirmations = -1 }), "greater than or equal to 1"},
 		{"more decimals than counted", first(func(a *lucidv1.BridgeAsset) { a.Decimals = new(int32(31)) }), "less than or equal to 30"},
-		{"a token of whole pieces", first(func(a *lucidv1.BridgeAsset) { a.Decimals = new(int32(0)) }), ""},
+		{"a token whose payments can't be told apart", first(func(a *lucidv1.BridgeAsset) { a.Decimals = new(int32(5)) }), "greater than or equal to 6"},
+		{"the fewest decimals", first(func(a *lucidv1.BridgeAsset) { a.Decimals = new(int32(6)) }), ""},
+		{"the most", first(func(a *lucidv1.BridgeAsset) { a.Decimals = new(int32(30)) }), ""},
 		{"no node", first(func(a *lucidv1.BridgeAsset) { a.EndpointSecretRef.Name = "" }), "endpointSecretRef"},
 		{"no time to pay", func(b *lucidv1.Bridge) { b.PaymentDeadlineSeconds = 299 }, "greater than or equal to 300"},
 		{"locked for months", func(b *lucidv1.Bridge) { b.PaymentDeadlineSeconds = 604801 }, "less than or equal to 604800"},
@@ -92,5 +95,43 @@ func TestBridgeRules(t *testing.T) {
 		g.Spec.Bridge = &lucidv1.Bridge{Assets: []lucidv1.BridgeAsset{bridgeAsset("ethereum", "USDT", usdtOnEthereum)}}
 		tc.mutate(g.Spec.Bridge)
 		expect(t, k.Client.Create(t.Context(), g, client.DryRunAll), tc.says, tc.reason)
+	}
+}
+
+// An asset stays the token that it was, however it is reached and judged.
+func TestBridgeAssetsStayWhatTheyAre(t *testing.T) {
+	k := kubetest.Open(t)
+	g := newGateway(k.Namespace, "bridge-stays")
+	g.Spec.Bridge = &lucidv1.Bridge{Assets: []lucidv1.BridgeAsset{bridgeAsset("ethereum", "USDT", usdtOnEthereum), tronAsset()}}
+	if err := k.Client.Create(t.Context(), g); err != nil {
+		t.Fatal(err)
+	}
+	usdc := bridgeAsset("ethereum", "USDC", "0xA0b86991c6218b36c1d19D4a2e9Eb0cE3606eB48")
+	cases := []struct {
+		reason string
+		mutate func(*lucidv1.Bridge)
+		says   string
+	}{
+		{"another token", func(b *lucidv1.Bridge) { b.Assets[0].Contract = usdc.Contract }, "can't change"},
+		{"another chain", func(b *lucidv1.Bridge) { b.Assets[0].ChainID = 10 }, "can't change"},
+		{"another protocol", func(b *lucidv1.Bridge) {
+			b.Assets[1].Kind, b.Assets[1].Contract = lucidv1.CounterChainEVM, usdtOnEthereum
+		}, "can't change"},
+		{"the same token, written in another way", func(b *lucidv1.Bridge) {
+			b.Assets[0].Contract = strings.ToLower(usdtOnEthereum)
+		}, ""},
+		{"what the node is and when a payment is final", func(b *lucidv1.Bridge) {
+			b.Assets[0].EndpointSecretRef.Name, b.Assets[0].Confirmations = "other", 64
+		}, ""},
+		{"in another order, and one more", func(b *lucidv1.Bridge) {
+			b.Assets = []lucidv1.BridgeAsset{b.Assets[1], usdc, b.Assets[0]}
+		}, ""},
+		{"one less", func(b *lucidv1.Bridge) { b.Assets = b.Assets[:1] }, ""},
+		{"another token under a name of its own", func(b *lucidv1.Bridge) { b.Assets[0] = usdc }, ""},
+	}
+	for _, tc := range cases {
+		changed := g.DeepCopy()
+		tc.mutate(changed.Spec.Bridge)
+		expect(t, k.Client.Update(t.Context(), changed, client.DryRunAll), tc.says, tc.reason)
 	}
 }

@@ -54,6 +54,7 @@ type Bridge struct {
 // BridgeAsset is one token on one chain.
 // +kubebuilder:validation:XValidation:rule="self.kind != 'EVM' || self.contract.matches('^0x[0-9a-fA-F]{40}$')",message="contract must be 0x and 40 hex digits on an EVM chain"
 // +kubebuilder:validation:XValidation:rule="self.kind != 'TRON' || self.contract.matches('^T[1-9A-HJ-NP-Za-km-z]{33}$')",message="contract must be an address of 34 characters that begins with T on TRON"
+// +kubebuilder:validation:XValidation:rule="self.kind == oldSelf.kind && self.chainID == oldSelf.chainID && self.contract.lowerAscii() == oldSelf.contract.lowerAscii()",message="kind, chainID and contract can't change: orders were made for this token, and how far its chain was read is kept under network and symbol; list another token under another name"
 // +kubebuilder:validation:XValidation:rule="self.kind != 'TRON' || self.finality == 'Confirmations'",message="finality must be Confirmations on TRON, which has no such tags"
 type BridgeAsset struct {
 	// Network is the chain's name here, such as ethereum.
@@ -83,8 +84,9 @@ type BridgeAsset struct {
 	// +kubebuilder:validation:MaxLength=42
 	Contract string `json:"contract,omitempty"`
 
-	// Decimals of the token; the contract is asked whether it has them.
-	// +kubebuilder:validation:Minimum=0
+	// Decimals of the token; the contract is asked whether it has them. A payment is
+	// known by its sixth decimal, which a token with fewer does not have.
+	// +kubebuilder:validation:Minimum=6
 	// +kubebuilder:validation:Maximum=30
 	// +kubebuilder:default=6
 	// +optional

@@ -47,9 +47,12 @@ const (
 const (
 	maxAssets        = 16
 	maxConfirmations = 10000
-	maxDecimals      = 30
-	minDeadline      = 5 * time.Minute
-	maxDeadline      = 7 * 24 * time.Hour
+	// A payment is named by the last of six decimals: in a token with fewer nobody
+	// could pay it.
+	minDecimals = 6
+	maxDecimals = 30
+	minDeadline = 5 * time.Minute
+	maxDeadline = 7 * 24 * time.Hour
 )
 
 // Settings are the bridge section of a snapshot.
@@ -104,19 +107,13 @@ func (a Asset) Amount(units *big.Int) (money.Amount, bool) {
 	if units.Sign() <= 0 {
 		return 0, false
 	}
-	scaled := new(big.Int)
-	if shift := int64(a.Decimals) - 6; shift >= 0 {
-		scaled.Quo(units, power(shift))
-	} else {
-		scaled.Mul(units, power(-shift))
-	}
+	scaled := new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(a.Decimals)-minDecimals), nil)
+	scaled.Quo(units, scaled)
 	if !scaled.IsInt64() || scaled.Sign() == 0 {
 		return 0, false
 	}
 	return money.Amount(scaled.Int64()), true
 }
-
-func power(n int64) *big.Int { return new(big.Int).Exp(big.NewInt(10), big.NewInt(n), nil) }
 
 var (
 	networkPattern = regexp.MustCompile(`^[a-z]([-a-z0-9]{0,30}[a-z0-9])?$`)
@@ -160,7 +157,7 @@ func (c *checker) asset(at string, a Asset) {
 	c.require(networkPattern.MatchString(a.Network), at+"network", a.Network, "format", "must be a short lower-case name such as ethereum")
 	c.require(symbolPattern.MatchString(a.Symbol), at+"symbol", a.Symbol, "format", "must be 2 to 12 upper-case letters and digits")
 	c.require(a.ChainID > 0, at+"chainID", a.ChainID, "range", "must be above 0")
-	c.require(a.Decimals >= 0 && a.Decimals <= maxDecimals, at+"decimals", a.Decimals, "range", "must be from 0 to 30")
+	c.require(a.Decimals >= minDecimals && a.Decimals <= maxDecimals, at+"decimals", a.Decimals, "range", "must be from 6 to 30")
 	c.require(a.Confirmations >= 1 && a.Confirmations <= maxConfirmations, at+"confirmations", a.Confirmations, "range", "must be from 1 to 10000")
 	switch a.Finality {
 	case ByConfirmations:

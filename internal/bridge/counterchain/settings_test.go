@@ -54,6 +54,11 @@ func TestValidate(t *testing.T) {
 		"bridge.assets[1].symbol":        func(s *Settings) { s.Assets[1].Symbol = "USDT" },
 		"bridge.assets[1].contract":      func(s *Settings) { s.Assets[1].Contract = strings.ToLower(s.Assets[0].Contract) },
 	}
+	coarse := valid()
+	coarse.Assets[0].Decimals = 5
+	refusal, ok := fault.As(coarse.Validate("bridge"))
+	require.True(t, ok, "what a payment is known by is its sixth decimal")
+	assert.Equal(t, "bridge.assets[0].decimals", refusal.Fields[0].Name)
 	for field, change := range cases {
 		s := valid()
 		change(&s)
@@ -75,12 +80,13 @@ func TestAmount(t *testing.T) {
 		{"as fine as the ledger", 6, "1250000", 1250000, true},
 		{"finer, floored", 18, "1999999999999", 1, true},
 		{"too fine to count", 18, "999999999999", 0, false},
-		{"coarser", 2, "125", 1250000, true},
 		{"nothing", 6, "0", 0, false},
 		{"less than nothing", 6, "-1", 0, false},
 		{"the most that fits", 6, "9223372036854775807", 9223372036854775807, true},
 		{"one more", 6, "9223372036854775808", 0, false},
-		{"too much once scaled", 0, "9223372036854775807", 0, false},
+		{"the most that a token can hold", 6, strings.Repeat("9", 77), 0, false},
+		{"the most that fits, of many decimals", 30, "9223372036854775807" + strings.Repeat("9", 24), 9223372036854775807, true},
+		{"one more of them", 30, "9223372036854775808" + strings.Repeat("0", 24), 0, false},
 	}
 	for _, tc := range cases {
 		units, ok := new(big.Int).SetString(tc.units, 10)
