@@ -20,7 +20,7 @@ func newMetrics(r prometheus.Registerer) *metrics {
 		}, []string{"network", "asset", "outcome"}),
 		looks: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "lucid_bridge_looks_total",
-			Help: "Looks at a counter chain by result: done, failed, elsewhere (another pod holds the lease).",
+			Help: "Looks at a counter chain by result: done, more (time was up before all was read), behind (the node knows less than was read), failed, elsewhere (another pod looks).",
 		}, []string{"network", "asset", "result"}),
 		seen: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "lucid_bridge_seen_timestamp_seconds",

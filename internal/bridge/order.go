@@ -308,18 +308,22 @@ func (s *Service) DeleteOrder(ctx context.Context, seller, id uuid.UUID) error {
 	return refused(err, "delete the order")
 }
 
-// OrderOf returns an order of the seller's with the payments that concern it.
-// Faults: NotFound; Forbidden.
+// OrderOf returns an order of the seller's with the payments that concern it, newest
+// first. Faults: NotFound; Forbidden.
 func (s *Service) OrderOf(ctx context.Context, seller, id uuid.UUID) (Order, []Receipt, error) {
 	o, err := ownOrder(ctx, s.store.Queries(), seller, id)
 	if err != nil {
 		return Order{}, nil, refused(err, "read the order")
 	}
-	rows, err := s.store.Queries().ListBridgePaymentsOfOrder(ctx, id)
+	paid, err := s.store.Queries().ListBridgePaymentsOfOrder(ctx, id)
 	if err != nil {
 		return Order{}, nil, fmt.Errorf("list the order's payments: %w", err)
 	}
-	return o, receiptsOf(rows), nil
+	stray, err := s.store.Queries().ListStrayBridgePaymentsOfOrder(ctx, id)
+	if err != nil {
+		return Order{}, nil, fmt.Errorf("list the payments to the order's address: %w", err)
+	}
+	return o, receiptsOf(paid, stray), nil
 }
 
 func ownOrder(ctx context.Context, q *db.Queries, seller, id uuid.UUID) (Order, error) {

@@ -56,9 +56,11 @@ type Witness interface {
 	// Final returns the last block that has the confirmations asked for: neither it
 	// nor one before it can change any more.
 	Final(ctx context.Context) (Block, error)
-	// Payments returns every transfer of the asset to one of the addresses in the
-	// blocks after the first up to and including the second, in the chain's order.
-	// Both are blocks that Final has returned before, however far apart. A call that
-	// fails told nothing: there is no answer for half of the blocks.
-	Payments(ctx context.Context, to []string, after, until Block) ([]Payment, error)
+	// Payments returns every transfer of the asset to one of the addresses in a slice
+	// of the chain, in its order: the blocks after the first one given up to and
+	// including the block returned, which is the second one given or one before it.
+	// How large a slice is lies with the witness, which knows what its node bears; it
+	// has one block at least. The blocks given are ones that Final or Payments has
+	// returned, however far apart. A call that fails told nothing.
+	Payments(ctx context.Context, to []string, after, until Block) ([]Payment, Block, error)
 }

@@ -1,8 +1,10 @@
 package bridge
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -22,12 +24,8 @@ const (
 	PaymentClosed    Outcome = "closed"    // it closed the order of its lock
 	PaymentLate      Outcome = "late"      // its block is younger than its lock's deadline
 	PaymentRepeated  Outcome = "repeated"  // its lock had been paid
-	PaymentUnmatched Outcome = "unmatched" // its amount is that of no lock at this address
+	PaymentUnmatched Outcome = "unmatched" // its amount is that of no lock at this address, or was before the lock
 )
-
-// clockSkew is how much older than its lock a payment's block may say that it is:
-// a block is stamped when its slot begins, and not with our clock.
-const clockSkew = time.Minute
 
 // Receipt is a payment that was recorded, and what came of it.
 type Receipt struct {
@@ -37,7 +35,12 @@ type Receipt struct {
 	LockID  *uuid.UUID // nil for one that is unmatched
 }
 
-func receiptsOf(rows []db.BridgePayment) []Receipt {
+// receiptsOf puts the payments of locks and those of none together, newest first.
+func receiptsOf(ofLocks, stray []db.BridgePayment) []Receipt {
+	rows := slices.Concat(ofLocks, stray)
+	slices.SortStableFunc(rows, func(a, b db.BridgePayment) int {
+		return cmp.Or(b.PaidAt.Compare(a.PaidAt), cmp.Compare(b.Block, a.Block), cmp.Compare(b.LogIndex, a.LogIndex))
+	})
 	receipts := make([]Receipt, len(rows))
 	for i, row := range rows {
 		receipts[i] = Receipt{
@@ -54,8 +57,8 @@ func receiptsOf(rows []db.BridgePayment) []Receipt {
 // outcomeOf decides what a payment does to the lock that it names.
 func outcomeOf(lock db.BridgeLock, p Payment) Outcome {
 	switch {
-	case p.At.Before(lock.CreatedAt.Add(-clockSkew)):
-		return PaymentUnmatched // made before there was anything to pay
+	case p.Block <= uint64(lock.AfterBlock):
+		return PaymentUnmatched // made before there was anything to pay; no clock is asked
 	case LockStatus(lock.Status) == LockClosed:
 		return PaymentRepeated
 	case LockStatus(lock.Status) == LockPending && !p.At.After(lock.Deadline):
@@ -102,7 +105,7 @@ func (s *settlement) run(ctx context.Context, until Block, payments []Payment) e
 	}
 	// Strictly past: a later block may still bear the same second.
 	overdue, err := s.q.ListOverdueBridgeLocks(ctx, db.ListOverdueBridgeLocksParams{
-		Network: s.asset.Network, Symbol: s.asset.Symbol, Before: until.At,
+		Network: s.asset.Network, Symbol: s.asset.Symbol, UntilAt: until.At, UntilBlock: int64(until.Number),
 	})
 	if err != nil {
 		return err

@@ -24,6 +24,8 @@ const (
 	maxLocks = 20
 	// maxOffers is how many orders are looked at for them.
 	maxOffers = 500
+	// maxAsk keeps the sum of a swap's payments within what can be counted.
+	maxAsk = math.MaxInt64/maxLocks - references
 	// references is how many amounts there are for one ask at one address: the ask
 	// and 0.000001 to 0.009999 more.
 	references = 9999
@@ -118,15 +120,14 @@ func (s *Service) Swap(ctx context.Context, r SwapRequest) (Swap, error) {
 	if err != nil {
 		return Swap{}, fmt.Errorf("make a swap's id: %w", err)
 	}
-	now := s.now()
 	row := db.InsertBridgeSwapParams{
 		ID: id, BuyerID: r.BuyerID, Network: r.Asset.Network, Symbol: r.Asset.Symbol,
-		Deadline: now.Add(s.settings().PaymentDeadline), IdempotencyKey: optional(r.IdempotencyKey), Now: now,
+		IdempotencyKey: optional(r.IdempotencyKey), Now: s.now(),
 		RequestHash: digest("swap", r.Asset.Network, r.Asset.Symbol, r.CNPY, r.maxPrice()),
 	}
 	var made Swap
 	err = s.write(ctx, s.hasSwap(id), func(ctx context.Context, q *db.Queries) (err error) {
-		made, err = makeSwap(ctx, q, r, row)
+		made, err = s.makeSwap(ctx, q, r, row)
 		return err
 	})
 	return made, refused(err, "swap")
@@ -147,7 +148,7 @@ func (s *Service) hasSwap(id uuid.UUID) func(context.Context) error {
 	}
 }
 
-func makeSwap(ctx context.Context, q *db.Queries, r SwapRequest, row db.InsertBridgeSwapParams) (Swap, error) {
+func (s *Service) makeSwap(ctx context.Context, q *db.Queries, r SwapRequest, row db.InsertBridgeSwapParams) (Swap, error) {
 	if row.IdempotencyKey != nil {
 		known, err := q.GetBridgeSwapByKey(ctx, db.GetBridgeSwapByKeyParams{BuyerID: row.BuyerID, IdempotencyKey: row.IdempotencyKey})
 		if err == nil {
@@ -157,14 +158,21 @@ func makeSwap(ctx context.Context, q *db.Queries, r SwapRequest, row db.InsertBr
 			return Swap{}, err
 		}
 	}
-	if err := maySwap(ctx, q, r); err != nil {
-		return Swap{}, err
-	}
-	locks, err := chooseLocks(ctx, q, r, row)
+	cursor, err := cursorOf(ctx, q, r.Asset)
 	if err != nil {
 		return Swap{}, err
 	}
-	for _, lock := range locks {
+	most, err := mostLocks(ctx, q, r.BuyerID)
+	if err != nil {
+		return Swap{}, err
+	}
+	row.Deadline = s.deadline(row.Now, cursor)
+	locks, err := chooseLocks(ctx, q, r, row, most)
+	if err != nil {
+		return Swap{}, err
+	}
+	for i, lock := range locks {
+		locks[i].AfterBlock = max(cursor.Block, cursor.FinalBlock)
 		row.CnpyAmount += lock.CnpyAmount
 		row.PayAmount += lock.PayAmount
 	}
@@ -180,26 +188,42 @@ func replayedSwap(ctx context.Context, q *db.Queries, known db.BridgeSwap, hash 
 	return swap, err
 }
 
-// maySwap holds a buyer to the bounds. A chain that was never looked at has no mark
-// from which payments are read, so that one made now might be missed.
-func maySwap(ctx context.Context, q *db.Queries, r SwapRequest) error {
-	_, err := q.GetBridgeCursor(ctx, db.GetBridgeCursorParams{Network: r.Asset.Network, Symbol: r.Asset.Symbol})
+// cursorOf says how far an asset's chain is known. One that was never looked at has
+// no mark from which payments are read, so that one made now might be missed.
+func cursorOf(ctx context.Context, q *db.Queries, a Asset) (db.BridgeCursor, error) {
+	cursor, err := q.GetBridgeCursor(ctx, db.GetBridgeCursorParams{Network: a.Network, Symbol: a.Symbol})
 	if store.NotFound(err) {
-		return fault.New(fault.Unavailable, "Payments of %s can't be seen yet, please try again", r.Asset)
+		return cursor, fault.New(fault.Unavailable, "Payments of %s can't be seen yet, please try again", a)
 	}
-	if err != nil {
-		return err
+	return cursor, err
+}
+
+// deadline is a payment window from now, and from the chain's own time where our
+// clock is behind it: a slow clock must not take time from the buyer.
+func (s *Service) deadline(now time.Time, cursor db.BridgeCursor) time.Time {
+	for _, at := range []time.Time{cursor.BlockAt, cursor.FinalAt} {
+		if at.After(now) {
+			now = at.UTC()
+		}
 	}
+	return now.Add(s.settings().PaymentDeadline)
+}
+
+// mostLocks is how many orders a buyer may lock now, at least one.
+func mostLocks(ctx context.Context, q *db.Queries, buyer uuid.UUID) (int, error) {
 	pending := string(SwapPending)
-	count, err := q.CountBridgeSwaps(ctx, db.CountBridgeSwapsParams{BuyerID: r.BuyerID, Status: &pending})
-	if err == nil && count >= MaxPendingSwaps {
-		return fault.New(fault.Unprocessable, "%d swaps await your payment already", count)
+	count, err := q.CountBridgeSwaps(ctx, db.CountBridgeSwapsParams{BuyerID: buyer, Status: &pending})
+	if err != nil {
+		return 0, err
 	}
-	return err
+	if count >= MaxPendingSwaps {
+		return 0, fault.New(fault.Unprocessable, "%d swaps await your payment already", count)
+	}
+	return maxLocks, nil
 }
 
 // chooseLocks decides which orders a swap takes, and what each is to be paid.
-func chooseLocks(ctx context.Context, q *db.Queries, r SwapRequest, swap db.InsertBridgeSwapParams) ([]db.InsertBridgeLockParams, error) {
+func chooseLocks(ctx context.Context, q *db.Queries, r SwapRequest, swap db.InsertBridgeSwapParams, most int) ([]db.InsertBridgeLockParams, error) {
 	offers, err := q.ListBridgeOffers(ctx, db.ListBridgeOffersParams{
 		Network: r.Asset.Network, Symbol: r.Asset.Symbol, BuyerID: r.BuyerID,
 		MostCnpy: int64(r.CNPY), MaxPrice: r.maxPrice(), MaxRows: maxOffers,
@@ -210,8 +234,11 @@ func chooseLocks(ctx context.Context, q *db.Queries, r SwapRequest, swap db.Inse
 	var locks []db.InsertBridgeLockParams
 	wanted := int64(r.CNPY)
 	for _, offer := range offers {
-		if offer.CnpyAmount > wanted || len(locks) == maxLocks {
+		if offer.CnpyAmount > wanted || offer.AskAmount > maxAsk {
 			continue
+		}
+		if len(locks) == most {
+			break
 		}
 		lock, ok, err := lockOn(ctx, q, offer, swap, locks)
 		if err != nil {
@@ -291,8 +318,8 @@ func writeSwap(ctx context.Context, q *db.Queries, row db.InsertBridgeSwapParams
 	return withLocks(ctx, q, made)
 }
 
-// SwapOf returns a swap of the buyer's with the payments that concern it. Faults:
-// NotFound; Forbidden "Access denied".
+// SwapOf returns a swap of the buyer's with the payments that concern it, newest
+// first. Faults: NotFound; Forbidden "Access denied".
 func (s *Service) SwapOf(ctx context.Context, buyer, id uuid.UUID) (Swap, []Receipt, error) {
 	q := s.store.Queries()
 	row, err := q.GetBridgeSwap(ctx, id)
@@ -308,11 +335,15 @@ func (s *Service) SwapOf(ctx context.Context, buyer, id uuid.UUID) (Swap, []Rece
 	if err != nil {
 		return Swap{}, nil, fmt.Errorf("read the swap's locks: %w", err)
 	}
-	payments, err := q.ListBridgePaymentsOfSwap(ctx, id)
+	paid, err := q.ListBridgePaymentsOfSwap(ctx, id)
 	if err != nil {
 		return Swap{}, nil, fmt.Errorf("list the swap's payments: %w", err)
 	}
-	return swap, receiptsOf(payments), nil
+	stray, err := q.ListStrayBridgePaymentsOfSwap(ctx, id)
+	if err != nil {
+		return Swap{}, nil, fmt.Errorf("list the payments to the swap's addresses: %w", err)
+	}
+	return swap, receiptsOf(paid, stray), nil
 }
 
 // Swaps returns a page of the buyer's swaps, newest first, and how many there are;

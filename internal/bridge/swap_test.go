@@ -1,6 +1,7 @@
 package bridge_test
 
 import (
+	"math"
 	"sync"
 	"testing"
 	"time"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/lucid-blockchain/lucid/internal/bridge"
 	"github.com/lucid-blockchain/lucid/internal/fault"
+	"github.com/lucid-blockchain/lucid/internal/ledger"
 	"github.com/lucid-blockchain/lucid/internal/money"
 	"github.com/lucid-blockchain/lucid/internal/store/storetest"
 )
@@ -146,6 +148,33 @@ func TestPendingSwapsAreBounded(t *testing.T) {
 	wantFault(t, err, fault.NotFound)
 }
 
+// An ask that could not be counted together with others is left out, and so is one to
+// which no reference can be added.
+func TestAsksThatCannotBeCounted(t *testing.T) {
+	w := newWorld(t, storetest.Open(t))
+	seller, buyer := w.rich(1_000_000*unit), uuid.New()
+	for range 29 {
+		if _, err := ledger.Faucet(t.Context(), w.store, seller, 1_000_000*unit); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, ask := range []money.Amount{math.MaxInt64, math.MaxInt64/20 - 9998} {
+		if _, err := w.book.CreateOrder(t.Context(), request(seller, 10_000_000*unit, ask, "0xa")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_, err := w.book.Swap(t.Context(), wish(buyer, 40_000_000*unit))
+	wantFault(t, err, fault.Unprocessable)
+	most := money.Amount(math.MaxInt64/20 - 9999)
+	if _, err := w.book.CreateOrder(t.Context(), request(seller, 10_000_000*unit, most, "0xa")); err != nil {
+		t.Fatal(err)
+	}
+	if swap := w.swap(buyer, 40_000_000); len(swap.Locks) != 1 || swap.Pay <= most {
+		t.Errorf("the swap is %+v", swap)
+	}
+	w.mustBeClean()
+}
+
 func TestSwapKeys(t *testing.T) {
 	each(t, func(w *world) {
 		seller := w.rich(3000 * unit)
@@ -244,17 +273,22 @@ func TestAmountsAreNeverAskedTwice(t *testing.T) {
 		w.expire()
 	}
 	// All but one of the amounts of this ask at this address are worn out.
+	last := 50*unit + 9999
+	for asked[last] {
+		last--
+	}
 	err := w.store.Exec(t.Context(), `INSERT INTO bridge_locks (id, swap_id, order_id, buyer_id, network, symbol, address,
 		cnpy_amount, pay_amount, status, deadline, created_at)
 		SELECT gen_random_uuid(), l.swap_id, l.order_id, l.buyer_id, l.network, l.symbol, l.address, l.cnpy_amount,
 			50000000 + n, 'expired', l.deadline, l.created_at
-		FROM generate_series(1, 9998) n, (SELECT * FROM bridge_locks LIMIT 1) l
-		ON CONFLICT DO NOTHING`)
+		FROM generate_series(1, 9999) n, (SELECT * FROM bridge_locks LIMIT 1) l
+		WHERE 50000000 + n <> $1
+		ON CONFLICT DO NOTHING`, int64(last))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := w.swap(uuid.New(), 1000).Locks[0].Pay; got != 50_009_999 && !asked[50_009_999] {
-		t.Errorf("the last amount is %s", got)
+	if got := w.swap(uuid.New(), 1000).Locks[0].Pay; got != last {
+		t.Errorf("the last amount is %s, want %s", got, last)
 	}
 	w.expire()
 	_, err = w.book.Swap(t.Context(), wish(uuid.New(), 1000*unit))

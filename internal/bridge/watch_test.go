@@ -3,9 +3,12 @@ package bridge_test
 import (
 	"context"
 	"errors"
+	"maps"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/go-logr/logr/funcr"
 	"github.com/google/uuid"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
@@ -104,37 +107,212 @@ func TestPaymentsAreNeverLost(t *testing.T) {
 		w.pay(swap.Locks[0]) // another transaction of the same amount
 		_, receipts := w.swapNow(swap)
 		u, c, r := bridge.PaymentUnmatched, bridge.PaymentClosed, bridge.PaymentRepeated
-		wantOutcomes(w.t, receipts, u, u, u, u, c, r)
+		wantOutcomes(w.t, receipts, r, c, u, u, u, u)
 		_, receipts, err := w.book.OrderOf(w.t.Context(), seller, o.ID)
 		if err != nil {
 			w.t.Fatal(err)
 		}
-		wantOutcomes(w.t, receipts, u, u, u, u, c, r)
+		wantOutcomes(w.t, receipts, r, c, u, u, u, u)
 		if w.holds(buyer) != 1000*unit {
 			w.t.Errorf("the order was paid twice and closed once: the buyer holds %s", w.holds(buyer))
 		}
 	})
 }
 
-// A payment of before the lock can't be claimed by whoever locks the order next.
-func TestPaymentsOfBeforeTheLockCount(t *testing.T) {
-	w := newWorld(t, storetest.Open(t))
-	seller, buyer := w.rich(1000*unit), uuid.New()
-	w.offer(seller, 1000, 50, "0xa")
-	early := w.now
-	w.pass(10 * time.Minute)
-	lock := w.swap(buyer, 1000).Locks[0]
-	w.chain.Pay(early, "0xa", lock.Pay)
-	w.look()
-	if w.holds(buyer) != 0 {
-		t.Fatal("somebody else's payment closed the order")
+// A payment of before the lock can't be claimed by whoever locks the order next, also
+// when it is read only afterwards.
+func TestPaymentsOfBeforeTheLock(t *testing.T) {
+	each(t, func(w *world) {
+		seller, buyer := w.rich(2000*unit), uuid.New()
+		w.offer(seller, 1000, 50, "0xa")
+		w.offer(seller, 1000, 70, "0xa")
+		first := w.swap(uuid.New(), 1000) // whose address is watched
+		w.chain.Slice(1)
+		w.chain.Mine(w.now)
+		w.chain.Mine(w.now)
+		// The look notes that four blocks are final, and reads the first of them.
+		w.lookOnce()
+		lock := w.swap(buyer, 1000).Locks[0]
+		w.chain.Insert(3, lock.Address, lock.Pay)
+		w.look()
+		if w.holds(buyer) != 0 {
+			w.t.Fatal("somebody else's payment closed the order")
+		}
+		w.pay(lock)
+		if w.holds(buyer) != 1000*unit {
+			w.t.Error("the buyer's own payment is in time")
+		}
+		_, receipts := w.swapNow(first)
+		wantOutcomes(w.t, receipts, bridge.PaymentUnmatched)
+	})
+}
+
+// lookOnce is a look with time for one slice.
+func (w *world) lookOnce() {
+	w.t.Helper()
+	read := 0
+	ctx, cancel := context.WithCancel(w.t.Context())
+	defer cancel()
+	w.chain.Gate(func() {
+		if read++; read > 1 {
+			cancel()
+		}
+	})
+	if err := w.book.Look(ctx, w.chain); !errors.Is(err, context.Canceled) {
+		w.t.Fatalf("the look was not cut short: %v", err)
 	}
-	w.chain.Pay(w.now.Add(-30*time.Second), "0xa", lock.Pay)
-	w.look()
-	if w.holds(buyer) != 1000*unit {
-		t.Error("a block that was begun a little before is no reason to lose a payment")
+	w.chain.Gate(nil)
+}
+
+// Our clock says nothing of when somebody paid: whether it is fast or slow, a prompt
+// payment counts.
+func TestClocksThatAreWrong(t *testing.T) {
+	for _, off := range []time.Duration{-10 * time.Hour, -window / 2, window / 2, 10 * time.Hour} {
+		w := newWorld(t, storetest.Open(t))
+		seller, buyer := w.rich(1000*unit), uuid.New()
+		w.offer(seller, 1000, 50, "0xa")
+		chainNow := w.now
+		w.pass(off)
+		swap := w.swap(buyer, 1000)
+		if swap.Deadline.Before(chainNow.Add(window)) {
+			t.Errorf("%s: the deadline is %s, which leaves the buyer %s", off, swap.Deadline, swap.Deadline.Sub(chainNow))
+		}
+		w.chain.Pay(chainNow.Add(30*time.Second), "0xa", swap.Locks[0].Pay)
+		w.look()
+		if w.holds(buyer) != 1000*unit {
+			t.Errorf("with a clock that is off by %s a prompt payment is lost", off)
+		}
+		w.mustBeClean()
+	}
+}
+
+// A backlog is worked off slice by slice: what was settled before a failure stays so,
+// and is not asked for again.
+func TestBacklogIsReadInSlices(t *testing.T) {
+	each(t, func(w *world) {
+		seller, buyer := w.rich(3000*unit), uuid.New()
+		for range 3 {
+			w.offer(seller, 1000, 50, "0xa")
+		}
+		locks := w.swap(buyer, 3000).Locks
+		for _, lock := range locks {
+			w.chain.Mine(w.now)
+			w.chain.Pay(w.now, lock.Address, lock.Pay)
+		}
+		w.chain.Slice(2)
+		slices := 0
+		down := errors.New("connection refused")
+		w.chain.Gate(func() {
+			if slices++; slices == 3 {
+				w.chain.Fail(down)
+			}
+		})
+		if err := w.book.Look(w.t.Context(), w.chain); !errors.Is(err, down) || w.holds(buyer) != 2000*unit {
+			w.t.Errorf("two slices were read before %v, the buyer holds %s", err, w.holds(buyer))
+		}
+		w.chain.Fail(nil)
+		w.look()
+		if slices != 4 || w.holds(buyer) != 3000*unit {
+			w.t.Errorf("%d slices, the buyer holds %s", slices, w.holds(buyer))
+		}
+	})
+}
+
+// Close beats reset from slice to slice too: a lock is reset by the slice that is past
+// its deadline, which the one with the payment came before.
+func TestCloseBeatsResetAcrossSlices(t *testing.T) {
+	each(t, func(w *world) {
+		seller, paid, unpaid := w.rich(2000*unit), uuid.New(), uuid.New()
+		w.offer(seller, 1000, 50, "0xa")
+		w.offer(seller, 1000, 60, "0xb")
+		swap, missed := w.swap(paid, 1000), w.swap(unpaid, 1000)
+		w.chain.Slice(1)
+		w.pass(window)
+		w.chain.Pay(w.now, "0xa", swap.Locks[0].Pay)
+		w.pass(watched)
+		w.chain.Mine(w.now)
+		w.pass(time.Hour)
+		w.chain.Pay(w.now, "0xb", missed.Locks[0].Pay)
+		w.look()
+		if w.holds(paid) != 1000*unit || w.holds(unpaid) != 0 {
+			w.t.Errorf("the buyers hold %s and %s", w.holds(paid), w.holds(unpaid))
+		}
+		if after, _ := w.swapNow(missed); after.Status != bridge.SwapExpired {
+			w.t.Errorf("the unpaid swap is %s", after.Status)
+		}
+	})
+}
+
+// watched is for how long an address is watched after a lock's deadline.
+const watched = 7 * 24 * time.Hour
+
+// Only addresses to which somebody was told to pay are watched: whoever pays one
+// without a lock has it from the seller, not from here.
+func TestWatchedAddresses(t *testing.T) {
+	w := newWorld(t, storetest.Open(t))
+	seller := w.rich(2000 * unit)
+	free := w.offer(seller, 1000, 90, "0xfree")
+	w.offer(seller, 1000, 50, "0xa")
+	swap := w.swap(uuid.New(), 1000)
+	steps := []struct {
+		reason string
+		pass   time.Duration
+		seen   bool
+	}{
+		{"read a week after the deadline all at once", window + watched - time.Second, true},
+		{"not a week after the deadline", time.Second, true},
+		{"no longer", time.Second, false},
+	}
+	want := 0
+	for _, step := range steps {
+		w.pass(step.pass)
+		w.chain.Pay(w.now, "0xa", unit)
+		w.chain.Pay(w.now, "0xfree", unit)
+		w.look()
+		if step.seen {
+			want++
+		}
+		_, receipts, err := w.book.OrderOf(t.Context(), seller, swap.Locks[0].OrderID)
+		if err != nil || len(receipts) != want {
+			t.Errorf("%s: %d payments are seen, want %d, %v", step.reason, len(receipts), want, err)
+		}
+	}
+	if _, receipts, err := w.book.OrderOf(t.Context(), seller, free.ID); err != nil || len(receipts) != 0 {
+		t.Errorf("nobody was told to pay there: %+v, %v", receipts, err)
 	}
 	w.mustBeClean()
+}
+
+// Dust crowds out nothing: what closed a lock, was late or came twice is shown, and of
+// the rest the newest.
+func TestDustHidesNoPayment(t *testing.T) {
+	each(t, func(w *world) {
+		seller, buyer := w.rich(1000*unit), uuid.New()
+		o := w.offer(seller, 1000, 50, "0xa")
+		swap := w.swap(buyer, 1000)
+		dust := make([]bridge.Payment, 120)
+		for i := range dust {
+			dust[i] = bridge.Payment{From: "0xdust", To: "0xa", Amount: money.Amount(i + 1)}
+		}
+		w.chain.Mine(w.now, dust...)
+		w.pass(time.Minute)
+		w.pay(swap.Locks[0])
+		w.pay(swap.Locks[0])
+		w.pass(time.Minute)
+		w.chain.Mine(w.now, dust...)
+		w.look()
+		_, ofSwap := w.swapNow(swap)
+		_, ofOrder, err := w.book.OrderOf(w.t.Context(), seller, o.ID)
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		for name, receipts := range map[string][]bridge.Receipt{"swap": ofSwap, "order": ofOrder} {
+			if len(receipts) != 102 || !receipts[0].At.Equal(w.now) {
+				w.t.Fatalf("the %s shows %d payments, the first of %s", name, len(receipts), receipts[0].At)
+			}
+			wantOutcomes(w.t, receipts[100:], bridge.PaymentRepeated, bridge.PaymentClosed)
+		}
+	})
 }
 
 // A transaction that is told twice, by whatever fault of a node, counts once.
@@ -159,7 +337,7 @@ func TestPaymentsCountOnce(t *testing.T) {
 			w.t.Fatal(err)
 		}
 		_, receipts := w.swapNow(swaps[0])
-		wantOutcomes(w.t, receipts, bridge.PaymentClosed, bridge.PaymentRepeated)
+		wantOutcomes(w.t, receipts, bridge.PaymentRepeated, bridge.PaymentClosed)
 	})
 }
 
@@ -260,11 +438,85 @@ func TestChainsThatCannotBeSeen(t *testing.T) {
 	if err := w.book.Look(t.Context(), fresh); !errors.Is(err, down) {
 		t.Errorf("a mark can't be set on a chain that can't be seen: %v", err)
 	}
-	// A node that lags behind another one takes nothing back.
-	if err := w.book.Look(t.Context(), bridgetest.NewChain(usdt, w.now)); err != nil {
+	w.mustBeClean()
+}
+
+// A node that lags behind another one takes nothing back, and a look at it is not
+// taken for one that read everything.
+func TestNodesThatAreBehind(t *testing.T) {
+	w := newWorld(t, storetest.Open(t))
+	w.chain.Mine(w.now)
+	w.look()
+	registry, lines := prometheus.NewRegistry(), 0
+	book := bridge.New(w.store, bridge.Options{
+		Registerer: registry, Now: func() time.Time { return w.now },
+		Logger: funcr.New(func(_, line string) {
+			lines++
+			if !strings.Contains(line, "the node is behind") || !strings.Contains(line, "USDT on ethereum") {
+				t.Errorf("logged %s", line)
+			}
+		}, funcr.Options{}),
+	})
+	w.freeCursors()
+	if err := book.Look(t.Context(), bridgetest.NewChain(usdt, w.now)); err != nil || lines != 1 {
+		t.Errorf("%v, %d lines", err, lines)
+	}
+	if err := book.Look(t.Context(), w.chain); err != nil || lines != 1 {
+		t.Errorf("%v, %d lines", err, lines)
+	}
+	wantLooks(t, registry, map[string]int{"behind": 1, "done": 1})
+}
+
+// A look that can't read everything in its time leaves the rest to the next one.
+func TestLooksAreBounded(t *testing.T) {
+	w := newWorld(t, storetest.Open(t))
+	registry := prometheus.NewRegistry()
+	book := bridge.New(w.store, bridge.Options{Registerer: registry, Now: func() time.Time { return w.now }})
+	w.freeCursors()
+	seller, buyer := w.rich(1000*unit), uuid.New()
+	w.offer(seller, 1000, 50, "0xa")
+	w.chain.Pay(w.now, "0xa", w.swap(buyer, 1000).Locks[0].Pay)
+	ctx, stop := context.WithTimeout(t.Context(), time.Minute-time.Second)
+	defer stop()
+	if err := book.Look(ctx, w.chain); err != nil {
+		t.Fatal(err)
+	}
+	wantLooks(t, registry, map[string]int{"more": 1})
+	if err := book.Look(t.Context(), w.chain); err != nil || w.holds(buyer) != 1000*unit {
+		t.Errorf("%v, the buyer holds %s", err, w.holds(buyer))
+	}
+	wantLooks(t, registry, map[string]int{"more": 1, "done": 1})
+	w.chain.Mine(w.now)
+	w.chain.Slice(0)
+	if err := book.Look(t.Context(), w.chain); err == nil {
+		t.Error("a witness that reads nothing would be asked for ever")
+	}
+	w.chain.Slice(1)
+	if err := book.Look(t.Context(), w.chain); err != nil {
 		t.Error(err)
 	}
 	w.mustBeClean()
+}
+
+func wantLooks(t *testing.T, registry *prometheus.Registry, want map[string]int) {
+	t.Helper()
+	families, err := registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]int{}
+	for _, family := range families {
+		for _, m := range family.GetMetric() {
+			for _, label := range m.GetLabel() {
+				if family.GetName() == "lucid_bridge_looks_total" && label.GetName() == "result" {
+					got[label.GetValue()] = int(m.GetCounter().GetValue())
+				}
+			}
+		}
+	}
+	if !maps.Equal(got, want) {
+		t.Errorf("looks %v, want %v", got, want)
+	}
 }
 
 // Run goes on looking, past failures, and counts.

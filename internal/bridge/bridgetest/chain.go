@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"sync"
@@ -25,13 +26,15 @@ type Chain struct {
 	payments []bridge.Payment
 	failure  error
 	gate     func() // called by Payments before it answers
+	at       map[uint64]time.Time
+	span     uint64 // how many blocks Payments reads at once
 }
 
 var _ bridge.Witness = (*Chain)(nil)
 
 // NewChain makes a chain whose only block is of the given time.
 func NewChain(asset bridge.Asset, at time.Time) *Chain {
-	return &Chain{asset: asset, final: bridge.Block{Number: 1, At: at}}
+	return &Chain{asset: asset, final: bridge.Block{Number: 1, At: at}, at: map[uint64]time.Time{1: at}, span: math.MaxUint64}
 }
 
 // Mine adds a block of that time, which holds the payments; their block, time and,
@@ -40,6 +43,7 @@ func (c *Chain) Mine(at time.Time, payments ...bridge.Payment) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.final = bridge.Block{Number: c.final.Number + 1, At: at}
+	c.at[c.final.Number] = at
 	for i, p := range payments {
 		p.Block, p.At = c.final.Number, at
 		if p.TxHash == "" {
@@ -55,11 +59,28 @@ func (c *Chain) Pay(at time.Time, to string, amount money.Amount) {
 	c.Mine(at, bridge.Payment{From: "0xbuyer", To: to, Amount: amount})
 }
 
+// Insert puts a payment into a block that there is already, of which nobody has read
+// the payments.
+func (c *Chain) Insert(block uint64, to string, amount money.Amount) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.payments = append(c.payments, bridge.Payment{
+		TxHash: fmt.Sprintf("0x%064x", len(c.payments)+1<<32), From: "0xbuyer", To: to, Amount: amount, Block: block, At: c.at[block],
+	})
+}
+
 // Fail makes every look fail with err, until it is nil.
 func (c *Chain) Fail(err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.failure = err
+}
+
+// Slice has Payments read no more than so many blocks at once.
+func (c *Chain) Slice(blocks uint64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.span = blocks
 }
 
 // Gate has a function called in every Payments, before the answer.
@@ -88,7 +109,7 @@ func (c *Chain) Final(context.Context) (bridge.Block, error) {
 }
 
 // Payments implements bridge.Witness.
-func (c *Chain) Payments(_ context.Context, to []string, after, until bridge.Block) ([]bridge.Payment, error) {
+func (c *Chain) Payments(_ context.Context, to []string, after, until bridge.Block) ([]bridge.Payment, bridge.Block, error) {
 	c.mu.Lock()
 	gate := c.gate
 	c.mu.Unlock()
@@ -98,7 +119,11 @@ func (c *Chain) Payments(_ context.Context, to []string, after, until bridge.Blo
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.failure != nil {
-		return nil, c.failure
+		return nil, bridge.Block{}, c.failure
+	}
+	if until.Number-after.Number > c.span {
+		number := after.Number + c.span
+		until = bridge.Block{Number: number, At: c.at[number]}
 	}
 	var found []bridge.Payment
 	for _, p := range c.payments {
@@ -106,5 +131,5 @@ func (c *Chain) Payments(_ context.Context, to []string, after, until bridge.Blo
 			found = append(found, p)
 		}
 	}
-	return found, nil
+	return found, until, nil
 }

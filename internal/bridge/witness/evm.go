@@ -27,8 +27,6 @@ const (
 	maxTopics = 200
 	// codeReverted is JSON-RPC's code of a call that the contract reverted.
 	codeReverted = 3
-	// maxLogs is how many transfers are taken in one look.
-	maxLogs = 50_000
 )
 
 // evm looks at an ERC-20 token.
@@ -37,7 +35,7 @@ type evm struct {
 	node *ethclient.Client
 
 	mu   sync.Mutex
-	span uint64 // how many blocks the node bore lately
+	span uint64 // how many blocks the node bore lately; it limits them, or its answers, or its time
 }
 
 // block is what is read of a block. The hash is the node's: chains whose headers
@@ -85,58 +83,72 @@ func (w *evm) final(ctx context.Context) (block, error) {
 }
 
 // Payments implements bridge.Witness.
-func (w *evm) Payments(ctx context.Context, to []string, after, until bridge.Block) ([]bridge.Payment, error) {
-	payments, err := w.payments(ctx, to, after.Number+1, until.Number)
-	return payments, w.unavailable(err)
+func (w *evm) Payments(ctx context.Context, to []string, after, until bridge.Block) ([]bridge.Payment, bridge.Block, error) {
+	payments, reached, err := w.payments(ctx, to, after.Number+1, until)
+	return payments, reached, w.unavailable(err)
 }
 
-func (w *evm) payments(ctx context.Context, to []string, from, until uint64) ([]bridge.Payment, error) {
+func (w *evm) payments(ctx context.Context, to []string, from uint64, until bridge.Block) ([]bridge.Payment, bridge.Block, error) {
 	if err := w.check(ctx, w.chainID, w.decimals); err != nil {
-		return nil, err
+		return nil, bridge.Block{}, err
 	}
 	addresses, err := w.addresses(to)
+	if err != nil || len(addresses) == 0 || from > until.Number {
+		return nil, until, err
+	}
+	logs, last, err := w.slice(ctx, addresses, from, until.Number)
 	if err != nil {
-		return nil, err
+		return nil, bridge.Block{}, err
 	}
-	var logs []types.Log
-	for part := range slices.Chunk(addresses, maxTopics) {
-		found, err := w.logs(ctx, part, from, until)
-		if err != nil {
-			return nil, err
-		}
-		logs = append(logs, found...)
+	payments, last, err := w.read(ctx, logs, from, last)
+	if err != nil || last == until.Number {
+		return payments, until, err
 	}
-	return w.read(ctx, logs, from, until)
+	reached, err := w.block(ctx, rpc.BlockNumber(last))
+	return payments, bridge.Block{Number: last, At: reached.at()}, err
 }
 
-// logs asks for the token's transfers, in as many questions as the node needs.
-func (w *evm) logs(ctx context.Context, to []common.Address, from, until uint64) ([]types.Log, error) {
+// slice asks for the transfers to all of the addresses in as many blocks as the node
+// bears, and returns up to which block that was.
+func (w *evm) slice(ctx context.Context, to []common.Address, from, until uint64) ([]types.Log, uint64, error) {
+	span := w.currentSpan()
+	last := min(until, from+span-1)
+	var logs []types.Log
+	for part := range slices.Chunk(to, maxTopics) {
+		found, reached, err := w.logs(ctx, part, from, last)
+		if err != nil {
+			return nil, 0, err
+		}
+		logs, last = append(logs, found...), reached
+	}
+	if w.currentSpan() == span {
+		w.grow(span)
+	}
+	// What an earlier question found behind the end of a later one is asked for again.
+	logs = slices.DeleteFunc(logs, func(l types.Log) bool { return l.BlockNumber > last && l.BlockNumber <= until })
+	return logs, last, nil
+}
+
+// logs asks for transfers in the blocks up to last, or in fewer where the node
+// refuses so many.
+func (w *evm) logs(ctx context.Context, to []common.Address, from, last uint64) ([]types.Log, uint64, error) {
 	topics := make([]common.Hash, len(to))
 	for i, address := range to {
 		topics[i] = common.BytesToHash(address[:])
 	}
-	var logs []types.Log
-	for from <= until {
-		span := w.currentSpan()
-		last := min(until, from+span-1)
+	for {
 		found, err := w.node.FilterLogs(ctx, ethereum.FilterQuery{
 			FromBlock: new(big.Int).SetUint64(from), ToBlock: new(big.Int).SetUint64(last),
 			Addresses: []common.Address{w.contract}, Topics: [][]common.Hash{{transferTopic}, nil, topics},
 		})
-		err = plain(err)
-		if w.shrink(err, last-from+1) {
-			continue
+		if err = plain(err); err == nil {
+			return found, last, nil
 		}
-		if err != nil {
-			return nil, err
+		if !w.shrink(err, last-from+1) || ctx.Err() != nil {
+			return nil, 0, err
 		}
-		if logs = append(logs, found...); len(logs) > maxLogs {
-			return nil, errTooMany
-		}
-		w.grow(span)
-		from = last + 1
+		last = min(last, from+w.currentSpan()-1)
 	}
-	return logs, nil
 }
 
 func (w *evm) currentSpan() uint64 {
@@ -145,20 +157,30 @@ func (w *evm) currentSpan() uint64 {
 	return w.span
 }
 
-// shrink halves the span when the node refused a range. Providers limit blocks,
-// results or time, each in its own words and codes, so any refusal is taken for
-// that; one block that is refused is an error.
+// shrink halves the span when the node refused a range or did not get through with
+// it. Providers limit blocks, results or time, each in its own words and codes, so
+// any refusal is taken for that; one block that is refused is an error.
 func (w *evm) shrink(err error, asked uint64) bool {
-	var refused *codeError
-	var status *statusError
-	tooLarge := errors.As(err, &status) && status.status == http.StatusRequestEntityTooLarge
-	if asked == 1 || (!errors.As(err, &refused) && !tooLarge) {
+	if asked == 1 || !isRefusal(err) {
 		return false
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.span = asked / 2
 	return true
+}
+
+func isRefusal(err error) bool {
+	var refused *codeError
+	var status *statusError
+	if errors.As(err, &status) {
+		switch status.status {
+		case http.StatusBadRequest, http.StatusRequestTimeout, http.StatusRequestEntityTooLarge:
+			return true
+		}
+		return status.status >= http.StatusInternalServerError
+	}
+	return errors.As(err, &refused) || errors.Is(err, errTooSlow) || errors.Is(err, errTooLarge)
 }
 
 // grow feels its way back up in small steps, so that few questions are refused.
@@ -168,34 +190,49 @@ func (w *evm) grow(span uint64) {
 	w.span = min(maxSpan, span+span/8+1)
 }
 
-// read turns logs into payments, each with the time of its block. The block must
-// still be the one that the log was found in.
-func (w *evm) read(ctx context.Context, logs []types.Log, from, until uint64) ([]bridge.Payment, error) {
-	times := map[common.Hash]time.Time{}
+// read turns logs into payments, each with the time of its block. It says up to which
+// block it read: each block that holds a payment is a question of its own, and so
+// there is a bound to them.
+func (w *evm) read(ctx context.Context, logs []types.Log, from, last uint64) ([]bridge.Payment, uint64, error) {
 	var payments []bridge.Payment
+	hashes := map[uint64]common.Hash{}
 	for _, log := range logs {
 		payment, ok := w.transfer(entry{address: log.Address, topics: log.Topics, data: log.Data})
 		if !ok || log.Removed {
 			continue
 		}
-		if log.BlockNumber < from || log.BlockNumber > until {
-			return nil, errUnreadable // not what was asked for
+		if log.BlockNumber < from || log.BlockNumber > last {
+			return nil, 0, errUnreadable // not what was asked for
 		}
-		if _, known := times[log.BlockHash]; !known {
-			found, err := w.block(ctx, rpc.BlockNumber(log.BlockNumber))
-			if err != nil {
-				return nil, err
-			}
-			if found.Hash != log.BlockHash {
-				return nil, ErrReorganised
-			}
-			times[log.BlockHash] = found.at()
+		if hash, known := hashes[log.BlockNumber]; known && hash != log.BlockHash {
+			return nil, 0, ErrReorganised
 		}
-		payment.TxHash, payment.LogIndex = log.TxHash.Hex(), uint32(log.Index)
-		payment.Block, payment.At = log.BlockNumber, times[log.BlockHash]
+		hashes[log.BlockNumber] = log.BlockHash
+		payment.TxHash, payment.LogIndex, payment.Block = log.TxHash.Hex(), uint32(log.Index), log.BlockNumber
 		payments = append(payments, payment)
 	}
-	return sortPayments(payments), nil
+	payments, last = bounded(sortPayments(payments), last)
+	return payments, last, w.date(ctx, payments, hashes)
+}
+
+// date gives each payment the time of its block, which must still be the one that the
+// log was found in.
+func (w *evm) date(ctx context.Context, payments []bridge.Payment, hashes map[uint64]common.Hash) error {
+	var at time.Time
+	for i, payment := range payments {
+		if i == 0 || payments[i-1].Block != payment.Block {
+			found, err := w.block(ctx, rpc.BlockNumber(payment.Block))
+			if err != nil {
+				return err
+			}
+			if found.Hash != hashes[payment.Block] {
+				return ErrReorganised
+			}
+			at = found.at()
+		}
+		payments[i].At = at
+	}
+	return nil
 }
 
 // block asks for a block without its transactions.

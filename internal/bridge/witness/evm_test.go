@@ -220,7 +220,26 @@ func tryLook(t *testing.T, w bridge.Witness, to ...string) ([]bridge.Payment, er
 	if err != nil {
 		return nil, err
 	}
-	return w.Payments(t.Context(), to, bridge.Block{}, final)
+	payments, _, err := read(t, w, to, bridge.Block{}, final)
+	return payments, err
+}
+
+// read goes through the slices of a part of the chain, and returns how many there were.
+func read(t *testing.T, w bridge.Witness, to []string, after, until bridge.Block) ([]bridge.Payment, int, error) {
+	t.Helper()
+	var payments []bridge.Payment
+	count := 0
+	for ; after.Number < until.Number; count++ {
+		found, reached, err := w.Payments(t.Context(), to, after, until)
+		if err != nil {
+			return nil, count, err
+		}
+		require.Greater(t, reached.Number, after.Number, "a slice has a block at least")
+		require.LessOrEqual(t, reached.Number, until.Number)
+		require.False(t, reached.At.Before(after.At), "time never falls along a chain")
+		payments, after = append(payments, found...), reached
+	}
+	return payments, count, nil
 }
 
 // look returns what is paid to the seller.
@@ -346,6 +365,11 @@ func refuse(w http.ResponseWriter, code int) {
 
 // limit refuses ranges of more than the given number of blocks, as providers do.
 func limit(t *testing.T, blocks uint64) func(http.ResponseWriter, string, []json.RawMessage) bool {
+	return limitBy(t, blocks, func(w http.ResponseWriter) { refuse(w, -32005) })
+}
+
+// limitBy answers such ranges in another way.
+func limitBy(t *testing.T, blocks uint64, refusal func(http.ResponseWriter)) func(http.ResponseWriter, string, []json.RawMessage) bool {
 	return func(w http.ResponseWriter, method string, params []json.RawMessage) bool {
 		if method != "eth_getLogs" {
 			return false
@@ -358,7 +382,7 @@ func limit(t *testing.T, blocks uint64) func(http.ResponseWriter, string, []json
 		if to.Uint64()-from.Uint64()+1 <= blocks {
 			return false
 		}
-		refuse(w, -32005)
+		refusal(w)
 		return true
 	}
 }
@@ -391,6 +415,167 @@ func TestEVMGoesDownToTheRangeThatTheNodeBears(t *testing.T) {
 	assert.Equal(t, uint64(maxSpan), w.currentSpan(), "and grows back")
 }
 
+// A range that the node does not get through with in time is halved for the next
+// look, and so is one that a gateway in front of it refuses in its own way.
+func TestEVMGoesDownWhenTheNodeIsSlow(t *testing.T) {
+	c := newChain(t)
+	c.pay(tokenAddress, seller, 1_000_000)
+	c.blocks(20)
+	w := c.witness(c.asset())
+	require.Len(t, look(t, w), 1)
+	slow := limitBy(t, 4, func(http.ResponseWriter) { time.Sleep(time.Second) })
+	c.front.set(slow)
+	until, err := w.Final(t.Context())
+	require.NoError(t, err)
+	looks := 0
+	for ; looks < 20; looks++ {
+		ctx, cancel := context.WithTimeout(t.Context(), 400*time.Millisecond)
+		_, _, err = w.Payments(ctx, []string{seller.Hex()}, bridge.Block{}, until)
+		cancel()
+		if err == nil {
+			break
+		}
+		checkSafe(t, err, "too long")
+	}
+	require.NoError(t, err)
+	assert.Equal(t, 2, looks, "18 and 9 blocks are tried once each, 4 are borne")
+
+	for _, status := range []int{http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusGatewayTimeout} {
+		c.front.set(limitBy(t, 3, func(w http.ResponseWriter) { http.Error(w, "open-sesame", status) }))
+		assert.Len(t, look(t, c.witness(c.asset())), 1, "status %d", status)
+	}
+	c.front.set(limitBy(t, 3, func(w http.ResponseWriter) { _, _ = io.WriteString(w, strings.Repeat(" ", maxResponse+1)) }))
+	assert.Len(t, look(t, c.witness(c.asset())), 1, "an answer that is too large")
+	c.front.set(limitBy(t, 3, func(w http.ResponseWriter) { http.Error(w, "open-sesame", http.StatusForbidden) }))
+	asked := c.front.count("eth_getLogs")
+	_, err = tryLook(t, c.witness(c.asset()), seller.Hex())
+	checkSafe(t, err, "status 403")
+	assert.Equal(t, asked+1, c.front.count("eth_getLogs"), "fewer blocks are no remedy for a wrong key")
+}
+
+// More addresses than go into one question: a slice ends where the node bore the
+// range for all of them.
+func TestEVMSlicesHoldForAllAddresses(t *testing.T) {
+	c := newChain(t)
+	c.blocks(4)
+	first, last := c.pay(tokenAddress, seller, 1_000_000), c.pay(tokenAddress, bystander, 2_000_000)
+	c.blocks(30)
+	addresses := []string{seller.Hex()}
+	for i := range maxTopics {
+		addresses = append(addresses, common.BigToAddress(big.NewInt(int64(i+1))).Hex())
+	}
+	addresses = append(addresses, bystander.Hex())
+	bearsAll := c.witness(c.asset())
+	want, err := tryLook(t, bearsAll, addresses...)
+	require.NoError(t, err)
+	require.Len(t, want, 2)
+	assert.ElementsMatch(t, []string{first.Hex(), last.Hex()}, []string{want[0].TxHash, want[1].TxHash})
+
+	// Only questions with the bystander among them are refused beyond three blocks.
+	narrow := limit(t, 3)
+	c.front.set(func(w http.ResponseWriter, method string, params []json.RawMessage) bool {
+		second := len(params) > 0 && strings.Contains(strings.ToLower(string(params[0])), strings.ToLower(bystander.Hex()[2:]))
+		return second && narrow(w, method, params)
+	})
+	w := c.witness(c.asset())
+	got, err := tryLook(t, w, addresses...)
+	require.NoError(t, err)
+	assert.Equal(t, want, got, "nothing is lost or told twice where the questions end at different blocks")
+}
+
+// A backlog is read in slices, so that what was read is not read again.
+func TestEVMReadsInSlices(t *testing.T) {
+	c := newChain(t)
+	w := c.witness(c.asset())
+	for range 5 {
+		c.pay(tokenAddress, seller, 1_000_000)
+		c.blocks(4)
+	}
+	w.span = 3
+	until, err := w.Final(t.Context())
+	require.NoError(t, err)
+	payments, reached, err := w.Payments(t.Context(), []string{seller.Hex()}, bridge.Block{}, until)
+	require.NoError(t, err)
+	assert.Len(t, payments, 1)
+	header, err := c.Client().HeaderByNumber(t.Context(), big.NewInt(3))
+	require.NoError(t, err)
+	assert.Equal(t, bridge.Block{Number: 3, At: time.Unix(int64(header.Time), 0).UTC()}, reached)
+	assert.Equal(t, 1, c.front.count("eth_getLogs"))
+	rest, _, err := read(t, w, []string{seller.Hex()}, reached, until)
+	require.NoError(t, err)
+	assert.Len(t, rest, 4)
+}
+
+// A node that tells a log twice, and one that tells of two blocks at one height.
+func TestEVMStrangeLogs(t *testing.T) {
+	c := newChain(t)
+	c.blocks(4)
+	header, err := c.Client().HeaderByNumber(t.Context(), big.NewInt(1))
+	require.NoError(t, err)
+	log := types.Log{
+		Address: tokenAddress, Data: common.BigToHash(big.NewInt(5)).Bytes(), BlockNumber: 1, BlockHash: header.Hash(),
+		Topics: []common.Hash{transferTopic, common.BytesToHash(bystander[:]), common.BytesToHash(seller[:])},
+	}
+	second, fake, huge, other := log, log, log, log
+	second.Index = 1 // a transaction that pays the same twice
+	fake.Index, fake.Address = 2, otherToken
+	huge.Index, huge.Data = 3, bytes.Repeat([]byte{0xff}, 32)
+	other.Index, other.BlockHash = 4, common.HexToHash("0x01")
+	cases := []struct {
+		reason string
+		logs   []types.Log
+		want   int
+		err    error
+	}{
+		{"told twice is paid once", []types.Log{log, log}, 1, nil},
+		{"equal transfers of one transaction are two", []types.Log{log, second}, 2, nil},
+		{"another contract's event is not the token's, though the node tells it", []types.Log{fake, log}, 1, nil},
+		{"more than can be counted is no payment, and holds up no other", []types.Log{huge, log}, 1, nil},
+		{"two blocks of one height", []types.Log{log, other}, 0, ErrReorganised},
+	}
+	for _, tc := range cases {
+		c.front.set(func(w http.ResponseWriter, method string, _ []json.RawMessage) bool {
+			if method == "eth_getLogs" {
+				answer(w, tc.logs)
+			}
+			return method == "eth_getLogs"
+		})
+		payments, err := tryLook(t, c.witness(c.asset()), seller.Hex())
+		assert.ErrorIs(t, err, tc.err, tc.reason)
+		assert.Len(t, payments, tc.want, tc.reason)
+	}
+}
+
+func TestSlicesAreBounded(t *testing.T) {
+	of := func(counts ...int) (list []bridge.Payment) {
+		for block, count := range counts {
+			for range count {
+				list = append(list, bridge.Payment{Block: uint64(10 + block)})
+			}
+		}
+		return list
+	}
+	cases := []struct {
+		reason string
+		list   []bridge.Payment
+		kept   int
+		last   uint64
+	}{
+		{"nothing", nil, 0, 99},
+		{"as many as may be", of(100, 100), 200, 99},
+		{"one more, and its block is for the next slice", of(100, 100, 1), 200, 11},
+		{"a block that does not fit whole is for the next slice", of(100, 101), 100, 10},
+		{"blocks between that hold nothing are read", of(100, 0, 0, 101), 100, 12},
+		{"a first block that is too large is taken all the same", of(300, 1), 300, 10},
+		{"and alone too", of(300), 300, 99},
+	}
+	for _, tc := range cases {
+		kept, last := bounded(tc.list, 99)
+		assert.Len(t, kept, tc.kept, tc.reason)
+		assert.Equal(t, tc.last, last, tc.reason)
+	}
+}
+
 func TestEVMLooksFromBlockToBlock(t *testing.T) {
 	c := newChain(t)
 	w := c.witness(c.asset())
@@ -401,16 +586,17 @@ func TestEVMLooksFromBlockToBlock(t *testing.T) {
 		c.Commit()
 		final, err := w.Final(t.Context())
 		require.NoError(t, err)
-		found, err := w.Payments(t.Context(), []string{seller.Hex()}, last, final)
+		found, _, err := read(t, w, []string{seller.Hex()}, last, final)
 		require.NoError(t, err)
 		assert.False(t, final.At.Before(last.At), "time never falls along a chain")
 		told, last = append(told, found...), final
 	}
 	require.Len(t, told, 4, "two of six are not deep enough")
 	assert.Equal(t, look(t, w), told, "each is told in one interval, none is passed over")
-	nothing, err := w.Payments(t.Context(), []string{seller.Hex()}, last, last)
+	nothing, reached, err := w.Payments(t.Context(), []string{seller.Hex()}, last, last)
 	require.NoError(t, err)
 	assert.Empty(t, nothing)
+	assert.Equal(t, last, reached)
 }
 
 func TestEVMFinalityByTag(t *testing.T) {

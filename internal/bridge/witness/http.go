@@ -120,6 +120,7 @@ func plain(err error) error {
 	var status rpc.HTTPError
 	var refused rpc.Error
 	var failed *url.Error
+	var large *http.MaxBytesError
 	switch {
 	case err == nil:
 		return nil
@@ -127,11 +128,15 @@ func plain(err error) error {
 		return busy
 	case errors.Is(err, context.Canceled):
 		return context.Canceled
+	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &failed) && failed.Timeout():
+		return errTooSlow
+	case errors.As(err, &large):
+		return errTooLarge
 	case errors.As(err, &status):
 		return &statusError{status: status.StatusCode}
 	case errors.As(err, &refused):
 		return &codeError{code: refused.ErrorCode()}
-	case errors.As(err, &failed), errors.Is(err, context.DeadlineExceeded):
+	case failed != nil:
 		return errUnreachable
 	default:
 		return errUnreadable

@@ -45,6 +45,28 @@ func (t *token) transfer(e entry) (bridge.Payment, bool) {
 	}, ok
 }
 
+// maxPayments is how many payments a slice should have at most: they are written in
+// one transaction.
+const maxPayments = 200
+
+// bounded cuts sorted payments, found in the blocks up to last, to those of the first
+// blocks, and says up to which block nothing was cut off. A block is taken whole or
+// not at all, and the first one that has payments in any case.
+func bounded(list []bridge.Payment, last uint64) ([]bridge.Payment, uint64) {
+	if len(list) <= maxPayments {
+		return list, last
+	}
+	edge := list[maxPayments].Block
+	if edge == list[0].Block {
+		edge++
+	}
+	cut := slices.IndexFunc(list, func(p bridge.Payment) bool { return p.Block >= edge })
+	if cut < 0 {
+		return list, last
+	}
+	return list[:cut], list[cut].Block - 1
+}
+
 // sortPayments puts them into the chain's order and drops repetitions, which come
 // of addresses that were asked for twice.
 func sortPayments(list []bridge.Payment) []bridge.Payment {

@@ -9,9 +9,9 @@ import (
 	"errors"
 	"io"
 	"net/http"
-	"net/url"
-	"strconv"
+	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -21,18 +21,19 @@ import (
 )
 
 const (
-	pageSize = 200 // the most that TronGrid gives at once
-	maxPages = 50  // of one address in one look
-	// listLag is by how many blocks the list of transfers may trail, a minute's.
-	listLag = 20
+	// maxBlocks is how many blocks are read in one slice, a question each.
+	maxBlocks = 120
+	// atOnce is how many of these questions are under way at the same time. Blocks
+	// come every three seconds; a node that was out of reach must be caught up with.
+	atOnce = 4
 	// keyHeader carries the API key of TronGrid.
 	keyHeader = "TRON-PRO-API-KEY"
 )
 
-// tron looks at a TRC-20 token. The list of an address's transfers only says which
-// transactions to look at: it has neither block nor log index, so that two equal
-// transfers of one transaction could not be told apart. What counts is the
-// transaction's own log.
+// tron looks at a TRC-20 token. It reads the logs of whole blocks: what that costs
+// does not depend on how many addresses there are, nor on what is sent to them. The
+// lists that some providers have of an address's transfers know neither block nor log
+// index, and need a question for each address and for each transfer.
 type tron struct {
 	*token
 	client   *http.Client
@@ -44,9 +45,9 @@ func newTRON(t *token, endpoint Endpoint) *tron {
 	return &tron{token: t, client: newHTTPClient(http.DefaultTransport), endpoint: endpoint}
 }
 
-// Final implements bridge.Witness. The list of transfers shows only blocks that
-// the chain itself holds for irreversible, and trails even these: a block is final
-// here once it is that old too, or a payment in it might never be told.
+// Final implements bridge.Witness. Blocks are read from the API that has only those
+// which the chain itself holds for irreversible, so that a block must be one of them
+// too, however few confirmations are asked for.
 func (w *tron) Final(ctx context.Context) (bridge.Block, error) {
 	final, err := w.final(ctx)
 	return final, w.unavailable(err)
@@ -56,52 +57,75 @@ func (w *tron) final(ctx context.Context) (bridge.Block, error) {
 	if err := w.check(ctx, w.chainID, w.decimals); err != nil {
 		return bridge.Block{}, err
 	}
-	head, err := ask(ctx, w, http.MethodPost, "/wallet/getnowblock", nil, parseTronBlock)
+	head, err := ask(ctx, w, "/wallet/getnowblock", nil, parseTronBlock)
 	if err != nil {
 		return bridge.Block{}, err
 	}
-	solid, err := ask(ctx, w, http.MethodPost, "/walletsolidity/getnowblock", nil, parseTronBlock)
+	solid, err := ask(ctx, w, "/walletsolidity/getnowblock", nil, parseTronBlock)
 	if err != nil {
 		return bridge.Block{}, err
 	}
-	height := min(w.deepest(head.Header.Raw.Number), solid.Header.Raw.Number-min(solid.Header.Raw.Number, listLag))
-	found, err := w.block(ctx, height)
+	height := min(w.deepest(head.Header.Raw.Number), solid.Header.Raw.Number)
+	found, err := w.block(ctx, solidBlock, height)
 	return bridge.Block{Number: height, At: found.at()}, err
 }
 
 // Payments implements bridge.Witness.
-func (w *tron) Payments(ctx context.Context, to []string, after, until bridge.Block) ([]bridge.Payment, error) {
-	payments, err := w.payments(ctx, to, after, until)
-	return payments, w.unavailable(err)
+func (w *tron) Payments(ctx context.Context, to []string, after, until bridge.Block) ([]bridge.Payment, bridge.Block, error) {
+	payments, reached, err := w.payments(ctx, to, after, until)
+	return payments, reached, w.unavailable(err)
 }
 
-func (w *tron) payments(ctx context.Context, to []string, after, until bridge.Block) ([]bridge.Payment, error) {
+func (w *tron) payments(ctx context.Context, to []string, after, until bridge.Block) ([]bridge.Payment, bridge.Block, error) {
 	if err := w.check(ctx, w.chainID, w.decimals); err != nil {
-		return nil, err
+		return nil, bridge.Block{}, err
 	}
 	addresses, err := w.addresses(to)
-	if err != nil {
-		return nil, err
+	if err != nil || len(addresses) == 0 || after.Number >= until.Number {
+		return nil, until, err
 	}
-	wanted, listed := map[string]bool{}, map[string]bool{}
+	wanted := map[string]bool{}
 	for _, address := range addresses {
-		text := counterchain.FormatAddress(counterchain.TRON, address)
-		wanted[text] = true
-		if err := w.list(ctx, text, after.At, until.At, listed); err != nil {
-			return nil, err
-		}
+		wanted[counterchain.FormatAddress(counterchain.TRON, address)] = true
+	}
+	blocks, err := w.blocks(ctx, after.Number+1, min(until.Number, after.Number+maxBlocks))
+	if err != nil {
+		return nil, bridge.Block{}, err
 	}
 	var payments []bridge.Payment
-	for id := range listed {
-		info, err := w.transaction(ctx, id)
-		if err != nil {
-			return nil, err
-		}
-		if info.BlockNumber > after.Number && info.BlockNumber <= until.Number {
+	for _, infos := range blocks {
+		for _, info := range infos {
 			payments = append(payments, w.transfers(info, wanted)...)
 		}
 	}
-	return sortPayments(payments), nil
+	payments, last := bounded(sortPayments(payments), after.Number+uint64(len(blocks)))
+	if last == until.Number {
+		return payments, until, nil
+	}
+	reached, err := w.block(ctx, solidBlock, last)
+	return payments, bridge.Block{Number: last, At: reached.at()}, err
+}
+
+// blocks reads the transactions of the blocks from one to another, a few at once. When
+// some can't be read, those before them are enough: the rest is for the next slice.
+func (w *tron) blocks(ctx context.Context, from, last uint64) ([][]transactionInfo, error) {
+	found, errs := make([][]transactionInfo, last-from+1), make([]error, last-from+1)
+	failed := func(err error) bool { return err != nil }
+	for start := 0; start < len(found) && !slices.ContainsFunc(errs, failed); start += atOnce {
+		var group sync.WaitGroup
+		for i := start; i < min(start+atOnce, len(found)); i++ {
+			group.Go(func() { found[i], errs[i] = w.transactions(ctx, from+uint64(i)) })
+		}
+		group.Wait()
+	}
+	switch first := slices.IndexFunc(errs, failed); first {
+	case -1:
+		return found, nil
+	case 0:
+		return nil, errs[0]
+	default:
+		return found[:first], nil
+	}
 }
 
 // transfers keeps those of a transaction's transfers that are asked for.
@@ -122,80 +146,7 @@ func (w *tron) transfers(info transactionInfo, wanted map[string]bool) []bridge.
 	return payments
 }
 
-// transferPage is an answer of /v1/accounts/{address}/transactions/trc20.
-type transferPage struct {
-	Data []struct {
-		TransactionID string `json:"transaction_id"`
-		Type          string `json:"type"`
-		To            string `json:"to"`
-		Value         string `json:"value"`
-	} `json:"data"`
-	Success bool `json:"success"`
-	Meta    struct {
-		Fingerprint string `json:"fingerprint"`
-	} `json:"meta"`
-}
-
-// list adds the transactions in which the address got some of the token between
-// the two times, both included.
-func (w *tron) list(ctx context.Context, address string, since, until time.Time, listed map[string]bool) error {
-	query := url.Values{
-		"only_confirmed":   {"true"},
-		"only_to":          {"true"},
-		"contract_address": {counterchain.FormatAddress(counterchain.TRON, w.contract)},
-		"min_timestamp":    {milliseconds(since)},
-		"max_timestamp":    {milliseconds(until)},
-		"order_by":         {"block_timestamp,asc"},
-		"limit":            {strconv.Itoa(pageSize)},
-	}
-	path := "/v1/accounts/" + address + "/transactions/trc20"
-	for range maxPages {
-		page, err := ask(ctx, w, http.MethodGet, path+"?"+query.Encode(), nil, parsePage)
-		if err != nil {
-			return err
-		}
-		for _, id := range page.transactions(address) {
-			listed[id] = true
-		}
-		if page.Meta.Fingerprint == "" {
-			return nil
-		}
-		if page.Meta.Fingerprint == query.Get("fingerprint") {
-			return errUnreadable // it would go on for ever
-		}
-		query.Set("fingerprint", page.Meta.Fingerprint)
-	}
-	return errTooMany
-}
-
-func milliseconds(at time.Time) string { return strconv.FormatInt(max(0, at.UnixMilli()), 10) }
-
-// transactions leaves out what moved nothing: such transfers are sent to people so
-// that they copy a wrong address, and each would cost a question of its own.
-func (p transferPage) transactions(to string) []string {
-	var ids []string
-	for _, item := range p.Data {
-		if item.Type == "Transfer" && item.To == to && strings.Trim(item.Value, "0") != "" {
-			ids = append(ids, item.TransactionID)
-		}
-	}
-	return ids
-}
-
-func parsePage(raw []byte) (transferPage, error) {
-	var page transferPage
-	if err := json.Unmarshal(raw, &page); err != nil || !page.Success {
-		return transferPage{}, errUnreadable
-	}
-	for _, item := range page.Data {
-		if !isHash(item.TransactionID) {
-			return transferPage{}, errUnreadable
-		}
-	}
-	return page, nil
-}
-
-// transactionInfo is an answer of /wallet/gettransactioninfobyid.
+// transactionInfo is one of an answer of /walletsolidity/gettransactioninfobyblocknum.
 type transactionInfo struct {
 	ID             string    `json:"id"`
 	BlockNumber    uint64    `json:"blockNumber"`
@@ -225,11 +176,12 @@ func (l tronLog) entry() entry {
 }
 
 func (l tronLog) wellFormed() bool {
-	ok := len(l.Address) == common.AddressLength
 	for _, topic := range l.Topics {
-		ok = ok && len(topic) == common.HashLength
+		if len(topic) != common.HashLength {
+			return false
+		}
 	}
-	return ok
+	return len(l.Address) == common.AddressLength
 }
 
 // hexBytes are bytes written in hex.
@@ -242,37 +194,54 @@ func (h *hexBytes) UnmarshalText(text []byte) error {
 	return err
 }
 
-// transaction asks for a transaction's log. A node that knows nothing of it, since
-// it lags behind the one that listed it, gives an empty object: that is an error,
-// lest the payment be passed over for good.
-func (w *tron) transaction(ctx context.Context, id string) (transactionInfo, error) {
-	info, err := ask(ctx, w, http.MethodPost, "/wallet/gettransactioninfobyid", map[string]any{"value": id}, parseTransaction)
+// transactions asks for what the transactions of a block did. A node that does not
+// have the block yet, since it lags behind the one that named it, answers like one
+// whose block is empty: it is asked for the block too, lest payments be passed over
+// for good.
+func (w *tron) transactions(ctx context.Context, height uint64) ([]transactionInfo, error) {
+	infos, err := ask(ctx, w, "/walletsolidity/gettransactioninfobyblocknum", map[string]any{"num": height}, parseTransactions)
 	if err != nil {
-		return info, err
+		return nil, err
 	}
-	if info.ID != id {
-		return info, errUnreadable
-	}
-	return info, nil
-}
-
-func parseTransaction(raw []byte) (transactionInfo, error) {
-	var info transactionInfo
-	if err := json.Unmarshal(raw, &info); err != nil {
-		return transactionInfo{}, errUnreadable
-	}
-	for _, log := range info.Log {
-		if !log.wellFormed() {
-			return transactionInfo{}, errUnreadable
+	for _, info := range infos {
+		if info.BlockNumber != height {
+			return nil, errUnreadable
 		}
 	}
-	return info, nil
+	if len(infos) > 0 {
+		return infos, nil
+	}
+	found, err := w.block(ctx, solidBlock, height)
+	if err == nil && len(found.Transactions) > 0 {
+		err = errUnreadable
+	}
+	return nil, err
 }
 
-// tronBlock is an answer of /wallet/getnowblock and /wallet/getblockbynum.
+func parseTransactions(raw []byte) ([]transactionInfo, error) {
+	var infos []transactionInfo
+	if err := json.Unmarshal(raw, &infos); err != nil {
+		return nil, errUnreadable
+	}
+	for _, info := range infos {
+		if !isHash(info.ID) || slices.ContainsFunc(info.Log, func(l tronLog) bool { return !l.wellFormed() }) {
+			return nil, errUnreadable
+		}
+	}
+	return infos, nil
+}
+
+// The questions for a block by its height: any block, and one that is irreversible.
+const (
+	anyBlock   = "/wallet/getblockbynum"
+	solidBlock = "/walletsolidity/getblockbynum"
+)
+
+// tronBlock is an answer of getnowblock and getblockbynum.
 type tronBlock struct {
-	ID     hexBytes `json:"blockID"`
-	Header struct {
+	Transactions []struct{} `json:"transactions"` // counted only
+	ID           hexBytes   `json:"blockID"`
+	Header       struct {
 		Raw struct {
 			Number    uint64 `json:"number"`    // absent of the genesis block
 			Timestamp int64  `json:"timestamp"` // milliseconds
@@ -290,8 +259,8 @@ func parseTronBlock(raw []byte) (tronBlock, error) {
 	return found, nil
 }
 
-func (w *tron) block(ctx context.Context, height uint64) (tronBlock, error) {
-	found, err := ask(ctx, w, http.MethodPost, "/wallet/getblockbynum", map[string]any{"num": height}, parseTronBlock)
+func (w *tron) block(ctx context.Context, path string, height uint64) (tronBlock, error) {
+	found, err := ask(ctx, w, path, map[string]any{"num": height}, parseTronBlock)
 	if err == nil && found.Header.Raw.Number != height {
 		err = errUnreadable
 	}
@@ -301,7 +270,7 @@ func (w *tron) block(ctx context.Context, height uint64) (tronBlock, error) {
 // chainID is the last four bytes of the genesis block's id, as TRON's own JSON-RPC
 // answers eth_chainId: 728126428 on the main network.
 func (w *tron) chainID(ctx context.Context) (uint64, error) {
-	genesis, err := w.block(ctx, 0)
+	genesis, err := w.block(ctx, anyBlock, 0)
 	if err != nil {
 		return 0, err
 	}
@@ -324,7 +293,7 @@ func parseConstant(raw []byte) ([]byte, error) {
 
 func (w *tron) decimals(ctx context.Context) (uint64, error) {
 	contract := counterchain.FormatAddress(counterchain.TRON, w.contract)
-	answer, err := ask(ctx, w, http.MethodPost, "/wallet/triggerconstantcontract", map[string]any{
+	answer, err := ask(ctx, w, "/wallet/triggerconstantcontract", map[string]any{
 		"owner_address": contract, "contract_address": contract, "function_selector": "decimals()", "visible": true,
 	}, parseConstant)
 	if err != nil {
@@ -334,16 +303,16 @@ func (w *tron) decimals(ctx context.Context) (uint64, error) {
 }
 
 // ask sends one request and reads its answer.
-func ask[T any](ctx context.Context, w *tron, method, path string, body map[string]any, parse func([]byte) (T, error)) (T, error) {
+func ask[T any](ctx context.Context, w *tron, path string, body map[string]any, parse func([]byte) (T, error)) (T, error) {
 	var none T
-	raw, err := w.send(ctx, method, path, body)
+	raw, err := w.send(ctx, path, body)
 	if err != nil {
 		return none, err
 	}
 	return parse(raw)
 }
 
-func (w *tron) send(ctx context.Context, method, path string, body map[string]any) ([]byte, error) {
+func (w *tron) send(ctx context.Context, path string, body map[string]any) ([]byte, error) {
 	payload, err := json.Marshal(body)
 	if err != nil {
 		return nil, errUnreadable
@@ -351,7 +320,7 @@ func (w *tron) send(ctx context.Context, method, path string, body map[string]an
 	if body == nil {
 		payload = nil
 	}
-	request, err := http.NewRequestWithContext(ctx, method, w.endpoint.URL+path, bytes.NewReader(payload))
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, w.endpoint.URL+path, bytes.NewReader(payload))
 	if err != nil {
 		return nil, errBadEndpoint
 	}
@@ -368,10 +337,10 @@ func (w *tron) send(ctx context.Context, method, path string, body map[string]an
 		return nil, &statusError{status: response.StatusCode}
 	}
 	raw, err := io.ReadAll(response.Body)
-	var tooLarge *http.MaxBytesError
+	var large *http.MaxBytesError
 	switch {
-	case errors.As(err, &tooLarge):
-		return nil, errUnreadable
+	case errors.As(err, &large):
+		return nil, errTooLarge
 	case err != nil:
 		return nil, errUnreachable
 	}

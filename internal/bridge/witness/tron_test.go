@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math/big"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -11,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ethereum/go-ethereum/common"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -34,31 +36,26 @@ const (
 "parentHash":"957dc2d350daecc7bb6a38f3938ebde0a0c1cedafe15f0edae4256a2907449f6","witness_address":"41","timestamp":0}}}`
 	blockAnswer = `{"blockID":"0000000001f5b6d0aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
 "block_header":{"raw_data":{"number":%d,"txTrieRoot":"00","witness_address":"41f16412b9a17ee9408646e2a21e16478f72ed1e95",
-"parentHash":"00","version":27,"timestamp":%d},"witness_signature":"00"},"transactions":[]}`
+"parentHash":"00","version":27,"timestamp":%d},"witness_signature":"00"}%s}`
 	decimalsAnswer = `{"result":{"result":true},"energy_used":435,
 "constant_result":["%064x"],"transaction":{"ret":[{}],"visible":true,"txID":"00"}}`
-	listItem = `{"transaction_id":%q,"token_info":{"symbol":"USDT","address":"TR7NHqjeKQxGTCi8q8ZY4pL8otSzgjLj6t",
-"decimals":6,"name":"Tether USD"},"block_timestamp":1660000000000,"from":"TLa2f6VPqDgRE67v1736s7bJ8Ray5wYjU7",
-"to":%q,"type":%q,"value":%q}`
 )
 
-// tronNode answers as TronGrid does. Its fields are what it knows.
+// tronNode answers as a full node does. Its fields are what it knows.
 type tronNode struct {
-	t            *testing.T
-	mu           sync.Mutex
-	head, solid  int
-	decimals     int
-	pages        map[string][]string // items of the list, by address, a page each
-	transactions map[string]string
-	rule         func(w http.ResponseWriter, r *http.Request) bool
-	asked        map[string]int
-	queries      []string
-	URL          string
+	t           *testing.T
+	mu          sync.Mutex
+	head, solid int
+	decimals    int
+	infos       map[int][]string // what the transactions of a block did
+	rule        func(w http.ResponseWriter, r *http.Request, height int) bool
+	asked       map[string]int
+	URL         string
 }
 
 func newTronNode(t *testing.T) *tronNode {
 	t.Helper()
-	n := &tronNode{t: t, head: 200, solid: 190, decimals: 6, pages: map[string][]string{}, transactions: map[string]string{}, asked: map[string]int{}}
+	n := &tronNode{t: t, head: 200, solid: 190, decimals: 6, infos: map[int][]string{}, asked: map[string]int{}}
 	server := httptest.NewServer(n)
 	t.Cleanup(server.Close)
 	n.URL = server.URL
@@ -73,53 +70,44 @@ func (n *tronNode) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, `{"Success":false,"Error":"key"}`, http.StatusUnauthorized)
 		return
 	}
-	if n.rule != nil && n.rule(w, r) {
-		return
-	}
 	var body map[string]any
 	_ = json.NewDecoder(r.Body).Decode(&body)
+	number, _ := body["num"].(float64)
+	height := int(number)
+	if n.rule != nil && n.rule(w, r, height) {
+		return
+	}
 	switch path := r.URL.Path; {
-	case path == "/wallet/getblockbynum" && body["num"] == 0.0:
+	case path == anyBlock && height == 0:
 		_, _ = io.WriteString(w, genesisAnswer)
 	case path == "/wallet/getnowblock":
 		n.block(w, n.head)
 	case path == "/walletsolidity/getnowblock":
 		n.block(w, n.solid)
-	case path == "/wallet/getblockbynum":
-		height, _ := body["num"].(float64)
-		n.block(w, int(height))
+	case path == solidBlock && height > n.solid:
+		_, _ = io.WriteString(w, "{}")
+	case path == solidBlock:
+		n.block(w, height)
 	case path == "/wallet/triggerconstantcontract" && body["contract_address"] == tronContract && body["function_selector"] == "decimals()":
 		_, _ = fmt.Fprintf(w, decimalsAnswer, n.decimals)
-	case path == "/wallet/gettransactioninfobyid":
-		info, known := n.transactions[fmt.Sprint(body["value"])]
-		if !known {
-			info = "{}"
-		}
-		_, _ = io.WriteString(w, info)
-	case strings.HasPrefix(path, "/v1/accounts/"):
-		n.list(w, r)
+	case path == infosOfBlock && height > n.solid:
+		_, _ = io.WriteString(w, "[]")
+	case path == infosOfBlock:
+		_, _ = io.WriteString(w, "["+strings.Join(n.infos[height], ",")+"]")
 	default:
 		http.NotFound(w, r)
 	}
 }
 
-func (n *tronNode) block(w http.ResponseWriter, height int) {
-	_, _ = fmt.Fprintf(w, blockAnswer, height, blockTime(height).UnixMilli())
-}
+const infosOfBlock = "/walletsolidity/gettransactioninfobyblocknum"
 
-func (n *tronNode) list(w http.ResponseWriter, r *http.Request) {
-	n.queries = append(n.queries, r.URL.RawQuery)
-	pages := n.pages[strings.Split(r.URL.Path, "/")[3]]
-	var place int
-	_, _ = fmt.Sscanf(r.URL.Query().Get("fingerprint"), "page-%d", &place)
-	items, next := "", ""
-	if place < len(pages) {
-		items = pages[place]
+// block leaves the transactions out where there are none, as nodes do.
+func (n *tronNode) block(w http.ResponseWriter, height int) {
+	transactions := ""
+	if count := len(n.infos[height]); count > 0 {
+		transactions = `,"transactions":[{}` + strings.Repeat(`,{}`, count-1) + `]`
 	}
-	if place+1 < len(pages) {
-		next = fmt.Sprintf(`,"fingerprint":"page-%d","links":{"next":"https://api.trongrid.io/"}`, place+1)
-	}
-	_, _ = fmt.Fprintf(w, `{"data":[%s],"success":true,"meta":{"at":1660000000001%s,"page_size":1}}`, items, next)
+	_, _ = fmt.Fprintf(w, blockAnswer, height, blockTime(height).UnixMilli(), transactions)
 }
 
 func txID(n int) string { return fmt.Sprintf("%064x", n) }
@@ -128,13 +116,12 @@ func transferLog(contract, to string, units int64) string {
 	return fmt.Sprintf(`{"address":%q,"topics":[%q,"%064s","%064s"],"data":"%064x"}`, contract, topicHex, tronOtherHex, to, units)
 }
 
-// pay puts a transaction with the given logs into the node, listed for the seller.
+// pay puts a transaction with the given logs into a block.
 func (n *tronNode) pay(number, block int, logs ...string) string {
 	id := txID(number)
-	n.transactions[id] = fmt.Sprintf(`{"id":%q,"fee":13844850,"blockNumber":%d,"blockTimeStamp":%d,"contractResult":["%064x"],
+	n.infos[block] = append(n.infos[block], fmt.Sprintf(`{"id":%q,"fee":13844850,"blockNumber":%d,"blockTimeStamp":%d,"contractResult":["%064x"],
 "contract_address":"41a614f803b6fd780986a42c78ec9c7f77e6ded13c","receipt":{"energy_fee":13844850,"energy_usage_total":31895,"result":"SUCCESS"},
-"log":[%s]}`, id, block, blockTime(block).UnixMilli(), 1, strings.Join(logs, ","))
-	n.pages[tronSeller] = append(n.pages[tronSeller], fmt.Sprintf(listItem, id, tronSeller, "Transfer", "1000000"))
+"log":[%s]}`, id, block, blockTime(block).UnixMilli(), 1, strings.Join(logs, ",")))
 	return id
 }
 
@@ -167,27 +154,26 @@ func TestTRONPaymentIsToldOnceItIsDeepEnough(t *testing.T) {
 	payments, err := n.look()
 	require.NoError(t, err)
 	assert.Empty(t, payments, "nineteen confirmations of twenty")
-	n.head, n.solid = 200, 100
+	n.head, n.solid = 200, 80
 	payments, err = n.look()
 	require.NoError(t, err)
-	assert.Empty(t, payments, "deep, but the list of transfers may not have it yet")
+	assert.Empty(t, payments, "deep, but the chain itself does not hold it for irreversible")
 	n.head, n.solid = 100, 101
 	payments, err = n.look()
 	require.NoError(t, err)
 	assert.Equal(t, []bridge.Payment{{
 		TxHash: id, From: tronContract, To: tronSeller, Amount: 12_500_000, Block: 81, At: blockTime(81),
 	}}, payments)
-	assert.Equal(t, "contract_address="+tronContract+"&limit=200&max_timestamp=1660000243000&min_timestamp=0"+
-		"&only_confirmed=true&only_to=true&order_by=block_timestamp%2Casc", n.queries[len(n.queries)-1])
 
 	w := n.witness(n.asset())
-	for _, interval := range [][2]int{{81, 90}, {70, 80}} {
-		after, until := bridge.Block{Number: uint64(interval[0])}, bridge.Block{Number: uint64(interval[1])}
-		none, err := w.Payments(t.Context(), []string{tronSeller}, after, until)
+	for _, interval := range [][2]uint64{{81, 90}, {70, 80}} {
+		none, _, err := read(t, w, []string{tronSeller}, at(interval[0]), at(interval[1]))
 		require.NoError(t, err)
-		assert.Empty(t, none, "not outside of the blocks asked for, whatever the list says")
+		assert.Empty(t, none, "not outside of the blocks asked for")
 	}
 }
+
+func at(height uint64) bridge.Block { return bridge.Block{Number: height, At: blockTime(int(height))} }
 
 func TestTRONTransactionsOwnLogDecides(t *testing.T) {
 	n := newTronNode(t)
@@ -196,8 +182,9 @@ func TestTRONTransactionsOwnLogDecides(t *testing.T) {
 		transferLog(tronOtherHex, tronSellerHex, 2_000_000),
 		transferLog(tronOtherHex, tronOtherHex, 3),
 		transferLog(tronOtherHex, tronSellerHex, 2_000_000))
-	failed := n.pay(2, 11, transferLog(tronOtherHex, tronSellerHex, 9))
-	n.transactions[failed] = strings.Replace(n.transactions[failed], `"SUCCESS"`, `"OUT_OF_ENERGY"`, 1)
+	n.pay(2, 11, transferLog(tronOtherHex, tronSellerHex, 9))
+	n.infos[11][0] = strings.Replace(n.infos[11][0], `"SUCCESS"`, `"OUT_OF_ENERGY"`, 1)
+	n.infos[11] = append(n.infos[11], fmt.Sprintf(`{"id":%q,"fee":267000,"blockNumber":11,"blockTimeStamp":1,"contractResult":[""],"receipt":{"net_fee":267}}`, txID(3)))
 	payments, err := n.look()
 	require.NoError(t, err)
 	require.Len(t, payments, 2, "not another contract's, not to others, not what failed")
@@ -205,47 +192,88 @@ func TestTRONTransactionsOwnLogDecides(t *testing.T) {
 		assert.Equal(t, id, payments[i].TxHash)
 		assert.Equal(t, index, payments[i].LogIndex, "equal transfers of one transaction are two payments")
 	}
-	delete(n.transactions, n.pay(3, 12))
-	_, err = n.look()
-	assert.ErrorIs(t, err, errUnreadable, "a transaction that the node does not know yet must not be passed over")
 }
 
-func TestTRONReadsAllPages(t *testing.T) {
+// A node that lags behind the one that named the block says that it is empty.
+func TestTRONEmptyBlocksAreAskedForAgain(t *testing.T) {
 	n := newTronNode(t)
-	for i := range 5 {
-		n.pay(i+1, 10+i, transferLog(tronOtherHex, tronSellerHex, int64(i+1)))
-	}
-	n.pages[tronSeller] = append(n.pages[tronSeller],
-		fmt.Sprintf(listItem, txID(77), tronSeller, "Transfer", "0"),
-		fmt.Sprintf(listItem, txID(78), tronSeller, "Approval", "5"),
-		fmt.Sprintf(listItem, txID(79), tronContract, "Transfer", "5"))
-	payments, err := n.look()
-	require.NoError(t, err)
-	require.Len(t, payments, 5)
-	for i, payment := range payments {
-		assert.Equal(t, uint64(10+i), payment.Block, "in the chain's order")
-	}
-	assert.Equal(t, 5, n.asked["/wallet/gettransactioninfobyid"], "what moved nothing to the seller costs no question")
-
-	n.pages[tronSeller] = make([]string, maxPages+1)
-	_, err = n.look()
-	assert.ErrorIs(t, err, errTooMany, "there is an end to it")
-	n.rule = func(w http.ResponseWriter, r *http.Request) bool {
-		listed := strings.HasPrefix(r.URL.Path, "/v1/")
-		if listed {
-			_, _ = io.WriteString(w, `{"data":[],"success":true,"meta":{"fingerprint":"same"}}`)
+	id := n.pay(1, 185, transferLog(tronOtherHex, tronSellerHex, 5))
+	w := n.witness(n.asset())
+	n.solid = 184
+	_, _, err := w.Payments(t.Context(), []string{tronSeller}, at(184), at(190))
+	checkSafe(t, err, "can't be read")
+	n.solid = 190
+	n.rule = func(w http.ResponseWriter, r *http.Request, height int) bool {
+		lagging := r.URL.Path == infosOfBlock && height == 185
+		if lagging {
+			_, _ = io.WriteString(w, "[]")
 		}
-		return listed
+		return lagging
 	}
-	_, err = n.look()
-	assert.ErrorIs(t, err, errUnreadable, "a list that goes in a circle")
+	_, _, err = w.Payments(t.Context(), []string{tronSeller}, at(184), at(190))
+	checkSafe(t, err, "can't be read")
+	payments, reached, err := w.Payments(t.Context(), []string{tronSeller}, at(180), at(190))
+	require.NoError(t, err)
+	assert.Equal(t, at(184), reached, "what is before it is read all the same")
+	assert.Empty(t, payments)
+	n.rule = nil
+	payments, reached, err = w.Payments(t.Context(), []string{tronSeller}, reached, at(190))
+	require.NoError(t, err)
+	assert.Equal(t, at(190), reached)
+	require.Len(t, payments, 1)
+	assert.Equal(t, id, payments[0].TxHash)
+}
+
+// A backlog is read in slices, of which each costs so many questions whatever the
+// number of addresses and of transfers.
+func TestTRONReadsInSlices(t *testing.T) {
+	n := newTronNode(t)
+	n.head, n.solid = 1000, 990
+	for i := range 30 {
+		n.pay(i+1, 10+i*30, transferLog(tronOtherHex, tronSellerHex, int64(i+1)))
+	}
+	addresses := []string{tronSeller}
+	for i := range 1000 {
+		account := common.BigToAddress(big.NewInt(int64(i + 1)))
+		addresses = append(addresses, counterchain.FormatAddress(counterchain.TRON, account))
+	}
+	payments, slices, err := read(t, n.witness(n.asset()), addresses, at(0), at(981))
+	require.NoError(t, err)
+	require.Len(t, payments, 30)
+	for i, payment := range payments {
+		assert.Equal(t, uint64(10+i*30), payment.Block, "in the chain's order")
+	}
+	assert.Equal(t, 9, slices, "981 blocks, 120 at once")
+	assert.Equal(t, 981, n.asked[infosOfBlock], "one question a block")
+}
+
+// What a slice holds is bounded too, but a block is never torn.
+func TestTRONSlicesEndWhereThereIsEnough(t *testing.T) {
+	n := newTronNode(t)
+	logs := make([]string, 150)
+	for i := range logs {
+		logs[i] = transferLog(tronOtherHex, tronSellerHex, 5)
+	}
+	for block := 10; block < 13; block++ {
+		n.pay(block, block, logs...)
+	}
+	n.pay(99, 12, logs...)
+	w := n.witness(n.asset())
+	after := at(1)
+	for _, want := range []struct{ payments, reached int }{{150, 10}, {150, 11}, {300, 100}} {
+		payments, reached, err := w.Payments(t.Context(), []string{tronSeller}, after, at(100))
+		require.NoError(t, err)
+		assert.Len(t, payments, want.payments)
+		assert.Equal(t, at(uint64(want.reached)), reached)
+		after = reached
+	}
 }
 
 func TestTRONWaitsWhenItIsToldTo(t *testing.T) {
 	n := newTronNode(t)
 	n.pay(1, 10, transferLog(tronOtherHex, tronSellerHex, 5))
 	refusals := map[string]int{}
-	n.rule = func(w http.ResponseWriter, r *http.Request) bool {
+	n.rule = func(w http.ResponseWriter, r *http.Request, _ int) bool {
 		refusals[r.URL.Path]++
 		if refusals[r.URL.Path] > 1 {
 			return false
@@ -258,22 +286,22 @@ func TestTRONWaitsWhenItIsToldTo(t *testing.T) {
 	require.NoError(t, err)
 	assert.Len(t, payments, 1, "every kind of request is repeated, with its body")
 
-	n.rule = func(w http.ResponseWriter, _ *http.Request) bool {
+	n.rule = func(w http.ResponseWriter, _ *http.Request, _ int) bool {
 		w.Header().Set("Retry-After", time.Now().Add(time.Hour).UTC().Format(http.TimeFormat))
 		w.WriteHeader(http.StatusTooManyRequests)
 		return true
 	}
 	_, err = n.look()
 	checkSafe(t, err, "asks to wait")
-	n.rule = func(w http.ResponseWriter, _ *http.Request) bool {
+	n.rule = func(w http.ResponseWriter, _ *http.Request, _ int) bool {
 		w.Header().Set("Retry-After", "0")
 		w.WriteHeader(http.StatusTooManyRequests)
 		return true
 	}
-	before := n.asked["/wallet/getblockbynum"]
+	before := n.asked[anyBlock]
 	_, err = n.look()
 	checkSafe(t, err, "asks to wait")
-	assert.Equal(t, 1+maxRepeats, n.asked["/wallet/getblockbynum"]-before, "but not for ever")
+	assert.Equal(t, 1+maxRepeats, n.asked[anyBlock]-before, "but not for ever")
 }
 
 func TestTRONWrongChainOrTokenIsRefused(t *testing.T) {
@@ -315,18 +343,19 @@ func TestTRONSpoiltAnswers(t *testing.T) {
 		{"/wallet/triggerconstantcontract", `{"result":{"code":"CONTRACT_VALIDATE_ERROR","message":"open-sesame"}}`, "not a token"},
 		{"/wallet/triggerconstantcontract", `{"constant_result":["06"]}`, "not a token"},
 		{"/wallet/triggerconstantcontract", `[]`, "can't be read"},
-		{"/v1/accounts/" + tronSeller + "/transactions/trc20", `{"success":false,"error":"open-sesame","statusCode":400}`, "can't be read"},
-		{"/v1/accounts/" + tronSeller + "/transactions/trc20", `{"success":true,"data":[{"transaction_id":"../x"}]}`, "can't be read"},
-		{"/v1/accounts/" + tronSeller + "/transactions/trc20", ``, "can't be read"},
-		{"/wallet/gettransactioninfobyid", `{"id":"` + txID(2) + `","blockNumber":7}`, "can't be read"},
-		{"/wallet/gettransactioninfobyid", `{"id":"` + id + `","log":[{"address":"zz"}]}`, "can't be read"},
-		{"/wallet/gettransactioninfobyid", `{"id":"` + id + `","log":[{"address":"00","topics":["00"]}]}`, "can't be read"},
-		{"/wallet/gettransactioninfobyid", strings.Repeat(" ", maxResponse+1), "can't be read"},
+		{solidBlock, `{}`, "can't be read"},
+		{infosOfBlock, `{"Error":"open-sesame"}`, "can't be read"},
+		{infosOfBlock, ``, "can't be read"},
+		{infosOfBlock, `[{"id":"../x","blockNumber":1}]`, "can't be read"},
+		{infosOfBlock, `[{"id":"` + id + `","blockNumber":7}]`, "can't be read"},
+		{infosOfBlock, `[{"id":"` + id + `","blockNumber":1,"log":[{"address":"zz"}]}]`, "can't be read"},
+		{infosOfBlock, `[{"id":"` + id + `","blockNumber":1,"log":[{"address":"00","topics":["00"]}]}]`, "can't be read"},
+		{infosOfBlock, strings.Repeat(" ", maxResponse+1), "too large"},
 	}
 	for _, tc := range cases {
 		n := newTronNode(t)
 		n.pay(1, 10, transferLog(tronOtherHex, tronSellerHex, 5))
-		n.rule = func(w http.ResponseWriter, r *http.Request) bool {
+		n.rule = func(w http.ResponseWriter, r *http.Request, _ int) bool {
 			if r.URL.Path == tc.path {
 				_, _ = io.WriteString(w, tc.answer)
 			}
@@ -341,7 +370,7 @@ func TestTRONSpoiltAnswers(t *testing.T) {
 	require.NoError(t, err)
 	_, err = tryLook(t, w, tronSeller)
 	checkSafe(t, err, "status 401")
-	n.rule = func(w http.ResponseWriter, _ *http.Request) bool {
+	n.rule = func(w http.ResponseWriter, _ *http.Request, _ int) bool {
 		w.Header().Set("Content-Length", "100")
 		_, _ = io.WriteString(w, "{")
 		return true
@@ -352,20 +381,17 @@ func TestTRONSpoiltAnswers(t *testing.T) {
 
 func FuzzTRONAnswers(f *testing.F) {
 	f.Add([]byte(genesisAnswer))
-	f.Add([]byte(fmt.Sprintf(blockAnswer, 7, 1)))
+	f.Add([]byte(fmt.Sprintf(blockAnswer, 7, 1, `,"transactions":[{}]`)))
 	f.Add([]byte(fmt.Sprintf(decimalsAnswer, 6)))
-	f.Add([]byte(`{"data":[` + fmt.Sprintf(listItem, txID(1), tronSeller, "Transfer", "1") + `],"success":true,"meta":{"fingerprint":"x"}}`))
-	f.Add([]byte(`{"id":"` + txID(1) + `","blockNumber":1,"receipt":{"result":"SUCCESS"},"log":[` + transferLog(tronOtherHex, tronSellerHex, 5) + `]}`))
+	f.Add([]byte(`[{"id":"` + txID(1) + `","blockNumber":1,"receipt":{"result":"SUCCESS"},"log":[` + transferLog(tronOtherHex, tronSellerHex, 5) + `]}]`))
 	contract, err := counterchain.ParseAddress(counterchain.TRON, tronContract)
 	require.NoError(f, err)
 	w := &tron{token: &token{asset: counterchain.Asset{Kind: counterchain.TRON, Decimals: 6}, contract: contract}}
 	f.Fuzz(func(t *testing.T, raw []byte) {
-		if page, err := parsePage(raw); err == nil {
-			for _, id := range page.transactions(tronSeller) {
-				assert.True(t, isHash(id))
-			}
-		}
-		if info, err := parseTransaction(raw); err == nil {
+		infos, err := parseTransactions(raw)
+		for _, info := range infos {
+			assert.NoError(t, err)
+			assert.True(t, isHash(info.ID))
 			for _, payment := range w.transfers(info, map[string]bool{tronSeller: true}) {
 				assert.Positive(t, payment.Amount)
 				assert.Equal(t, tronSeller, payment.To)

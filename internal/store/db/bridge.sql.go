@@ -104,7 +104,7 @@ func (q *Queries) EndBridgeLock(ctx context.Context, arg EndBridgeLockParams) (i
 }
 
 const GetBridgeCursor = `-- name: GetBridgeCursor :one
-SELECT network, symbol, block, block_at, holder, leased_until FROM bridge_cursors WHERE network = $1 AND symbol = $2
+SELECT network, symbol, block, block_at, holder, leased_until, final_block, final_at FROM bridge_cursors WHERE network = $1 AND symbol = $2
 `
 
 type GetBridgeCursorParams struct {
@@ -122,12 +122,14 @@ func (q *Queries) GetBridgeCursor(ctx context.Context, arg GetBridgeCursorParams
 		&i.BlockAt,
 		&i.Holder,
 		&i.LeasedUntil,
+		&i.FinalBlock,
+		&i.FinalAt,
 	)
 	return i, err
 }
 
 const GetBridgeLockOfPayment = `-- name: GetBridgeLockOfPayment :one
-SELECT id, swap_id, order_id, buyer_id, network, symbol, address, cnpy_amount, pay_amount, status, deadline, created_at, ended_at FROM bridge_locks WHERE network = $1 AND symbol = $2 AND address = $3 AND pay_amount = $4
+SELECT id, swap_id, order_id, buyer_id, network, symbol, address, cnpy_amount, pay_amount, status, deadline, created_at, ended_at, after_block FROM bridge_locks WHERE network = $1 AND symbol = $2 AND address = $3 AND pay_amount = $4
 `
 
 type GetBridgeLockOfPaymentParams struct {
@@ -160,6 +162,7 @@ func (q *Queries) GetBridgeLockOfPayment(ctx context.Context, arg GetBridgeLockO
 		&i.Deadline,
 		&i.CreatedAt,
 		&i.EndedAt,
+		&i.AfterBlock,
 	)
 	return i, err
 }
@@ -306,10 +309,10 @@ func (q *Queries) InsertBridgeCursor(ctx context.Context, arg InsertBridgeCursor
 
 const InsertBridgeLock = `-- name: InsertBridgeLock :exec
 INSERT INTO bridge_locks (id, swap_id, order_id, buyer_id, network, symbol, address, cnpy_amount, pay_amount,
-                          status, deadline, created_at)
+                          status, deadline, after_block, created_at)
 VALUES ($1, $2, $3, $4, $5,
         $6, $7, $8, $9, 'pending',
-        $10, $11)
+        $10, $11, $12)
 `
 
 type InsertBridgeLockParams struct {
@@ -323,6 +326,7 @@ type InsertBridgeLockParams struct {
 	CnpyAmount int64
 	PayAmount  int64
 	Deadline   time.Time
+	AfterBlock int64
 	Now        time.Time
 }
 
@@ -338,6 +342,7 @@ func (q *Queries) InsertBridgeLock(ctx context.Context, arg InsertBridgeLockPara
 		arg.CnpyAmount,
 		arg.PayAmount,
 		arg.Deadline,
+		arg.AfterBlock,
 		arg.Now,
 	)
 	return err
@@ -498,12 +503,10 @@ func (q *Queries) LeaseBridgeCursor(ctx context.Context, arg LeaseBridgeCursorPa
 }
 
 const ListBridgeAddresses = `-- name: ListBridgeAddresses :many
-SELECT o.address FROM bridge_orders o
-WHERE o.network = $1 AND o.symbol = $2 AND o.status IN ('open', 'locked')
-UNION
-SELECT l.address FROM bridge_locks l
-WHERE l.network = $1 AND l.symbol = $2 AND l.deadline > $3
-ORDER BY 1
+SELECT DISTINCT address FROM bridge_locks
+WHERE network = $1 AND symbol = $2
+  AND deadline > $3
+ORDER BY address
 `
 
 type ListBridgeAddressesParams struct {
@@ -512,8 +515,9 @@ type ListBridgeAddressesParams struct {
 	Since   time.Time
 }
 
-// The addresses at which a payment may still come in: of offers, and of locks that
-// ended not long ago.
+// The addresses that somebody was told to pay to, until some time after the deadline.
+// since is a time of the chain before how far it was read, and what was read resets
+// what is past its deadline, so that every lock that is pending is among them.
 func (q *Queries) ListBridgeAddresses(ctx context.Context, arg ListBridgeAddressesParams) ([]string, error) {
 	rows, err := q.db.Query(ctx, ListBridgeAddresses, arg.Network, arg.Symbol, arg.Since)
 	if err != nil {
@@ -575,7 +579,7 @@ func (q *Queries) ListBridgeAmounts(ctx context.Context, arg ListBridgeAmountsPa
 }
 
 const ListBridgeLocks = `-- name: ListBridgeLocks :many
-SELECT id, swap_id, order_id, buyer_id, network, symbol, address, cnpy_amount, pay_amount, status, deadline, created_at, ended_at FROM bridge_locks WHERE swap_id = ANY($1::uuid[])
+SELECT id, swap_id, order_id, buyer_id, network, symbol, address, cnpy_amount, pay_amount, status, deadline, created_at, ended_at, after_block FROM bridge_locks WHERE swap_id = ANY($1::uuid[])
 ORDER BY swap_id, id
 `
 
@@ -602,6 +606,7 @@ func (q *Queries) ListBridgeLocks(ctx context.Context, swapIds []uuid.UUID) ([]B
 			&i.Deadline,
 			&i.CreatedAt,
 			&i.EndedAt,
+			&i.AfterBlock,
 		); err != nil {
 			return nil, err
 		}
@@ -741,13 +746,9 @@ func (q *Queries) ListBridgeOrders(ctx context.Context, arg ListBridgeOrdersPara
 }
 
 const ListBridgePaymentsOfOrder = `-- name: ListBridgePaymentsOfOrder :many
-SELECT p.network, p.tx_hash, p.log_index, p.symbol, p.from_address, p.to_address, p.amount, p.block, p.paid_at, p.outcome, p.lock_id, p.recorded_at FROM bridge_payments p
-WHERE p.lock_id IN (SELECT l.id FROM bridge_locks l WHERE l.order_id = $1)
-   OR (p.lock_id IS NULL AND EXISTS (
-        SELECT 1 FROM bridge_orders o
-        WHERE o.id = $1 AND o.network = p.network AND o.symbol = p.symbol
-          AND o.address = p.to_address AND o.created_at <= p.recorded_at))
-ORDER BY p.paid_at, p.tx_hash, p.log_index
+SELECT p.network, p.tx_hash, p.log_index, p.symbol, p.from_address, p.to_address, p.amount, p.block, p.paid_at, p.outcome, p.lock_id, p.recorded_at FROM bridge_locks l JOIN bridge_payments p ON p.lock_id = l.id
+WHERE l.order_id = $1
+ORDER BY (p.outcome = 'closed') DESC, p.paid_at DESC, p.tx_hash, p.log_index
 LIMIT 100
 `
 
@@ -785,18 +786,14 @@ func (q *Queries) ListBridgePaymentsOfOrder(ctx context.Context, orderID uuid.UU
 }
 
 const ListBridgePaymentsOfSwap = `-- name: ListBridgePaymentsOfSwap :many
-SELECT p.network, p.tx_hash, p.log_index, p.symbol, p.from_address, p.to_address, p.amount, p.block, p.paid_at, p.outcome, p.lock_id, p.recorded_at FROM bridge_payments p
-WHERE p.lock_id IN (SELECT l.id FROM bridge_locks l WHERE l.swap_id = $1)
-   OR (p.lock_id IS NULL AND EXISTS (
-        SELECT 1 FROM bridge_locks l
-        WHERE l.swap_id = $1 AND l.network = p.network AND l.symbol = p.symbol
-          AND l.address = p.to_address AND l.created_at <= p.recorded_at AND p.paid_at <= l.deadline + INTERVAL '1 day'))
-ORDER BY p.paid_at, p.tx_hash, p.log_index
+SELECT p.network, p.tx_hash, p.log_index, p.symbol, p.from_address, p.to_address, p.amount, p.block, p.paid_at, p.outcome, p.lock_id, p.recorded_at FROM bridge_locks l JOIN bridge_payments p ON p.lock_id = l.id
+WHERE l.swap_id = $1
+ORDER BY (p.outcome = 'closed') DESC, p.paid_at DESC, p.tx_hash, p.log_index
 LIMIT 100
 `
 
-// The payments that a swap or an order concerns: those of a lock, and those to its
-// address since it was made that belong to no lock.
+// The payments of a swap's locks, newest first. The one that closed a lock is shown
+// however many others there are.
 func (q *Queries) ListBridgePaymentsOfSwap(ctx context.Context, swapID uuid.UUID) ([]BridgePayment, error) {
 	rows, err := q.db.Query(ctx, ListBridgePaymentsOfSwap, swapID)
 	if err != nil {
@@ -883,19 +880,27 @@ func (q *Queries) ListBridgeSwaps(ctx context.Context, arg ListBridgeSwapsParams
 }
 
 const ListOverdueBridgeLocks = `-- name: ListOverdueBridgeLocks :many
-SELECT id, swap_id, order_id, buyer_id, network, symbol, address, cnpy_amount, pay_amount, status, deadline, created_at, ended_at FROM bridge_locks
-WHERE network = $1 AND symbol = $2 AND status = 'pending' AND deadline < $3
+SELECT id, swap_id, order_id, buyer_id, network, symbol, address, cnpy_amount, pay_amount, status, deadline, created_at, ended_at, after_block FROM bridge_locks
+WHERE network = $1 AND symbol = $2 AND status = 'pending'
+  AND deadline < $3 AND after_block < $4
 ORDER BY id
 `
 
 type ListOverdueBridgeLocksParams struct {
-	Network string
-	Symbol  string
-	Before  time.Time
+	Network    string
+	Symbol     string
+	UntilAt    time.Time
+	UntilBlock int64
 }
 
+// What was read up to a block resets no lock that was made after it.
 func (q *Queries) ListOverdueBridgeLocks(ctx context.Context, arg ListOverdueBridgeLocksParams) ([]BridgeLock, error) {
-	rows, err := q.db.Query(ctx, ListOverdueBridgeLocks, arg.Network, arg.Symbol, arg.Before)
+	rows, err := q.db.Query(ctx, ListOverdueBridgeLocks,
+		arg.Network,
+		arg.Symbol,
+		arg.UntilAt,
+		arg.UntilBlock,
+	)
 	if err != nil {
 		return nil, err
 	}
@@ -917,10 +922,134 @@ func (q *Queries) ListOverdueBridgeLocks(ctx context.Context, arg ListOverdueBri
 			&i.Deadline,
 			&i.CreatedAt,
 			&i.EndedAt,
+			&i.AfterBlock,
 		); err != nil {
 			return nil, err
 		}
 		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const ListStrayBridgePaymentsOfOrder = `-- name: ListStrayBridgePaymentsOfOrder :many
+SELECT p.network, p.tx_hash, p.log_index, p.symbol, p.from_address, p.to_address, p.amount, p.block, p.paid_at, p.outcome, p.lock_id, p.recorded_at FROM bridge_orders o
+JOIN bridge_payments p ON p.network = o.network AND p.symbol = o.symbol AND p.to_address = o.address
+WHERE o.id = $1 AND p.lock_id IS NULL AND p.recorded_at >= o.created_at
+  AND p.paid_at >= o.created_at - INTERVAL '1 day'
+ORDER BY p.paid_at DESC, p.tx_hash, p.log_index
+LIMIT 100
+`
+
+func (q *Queries) ListStrayBridgePaymentsOfOrder(ctx context.Context, orderID uuid.UUID) ([]BridgePayment, error) {
+	rows, err := q.db.Query(ctx, ListStrayBridgePaymentsOfOrder, orderID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []BridgePayment{}
+	for rows.Next() {
+		var i BridgePayment
+		if err := rows.Scan(
+			&i.Network,
+			&i.TxHash,
+			&i.LogIndex,
+			&i.Symbol,
+			&i.FromAddress,
+			&i.ToAddress,
+			&i.Amount,
+			&i.Block,
+			&i.PaidAt,
+			&i.Outcome,
+			&i.LockID,
+			&i.RecordedAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const ListStrayBridgePaymentsOfSwap = `-- name: ListStrayBridgePaymentsOfSwap :many
+SELECT p.network, p.tx_hash, p.log_index, p.symbol, p.from_address, p.to_address, p.amount, p.block, p.paid_at, p.outcome, p.lock_id, p.recorded_at FROM (
+    SELECT network, symbol, address, min(created_at) AS since, max(deadline) AS until
+    FROM bridge_locks WHERE swap_id = $1 GROUP BY network, symbol, address
+) l JOIN bridge_payments p ON p.network = l.network AND p.symbol = l.symbol AND p.to_address = l.address
+WHERE p.lock_id IS NULL AND p.recorded_at >= l.since
+  AND p.paid_at >= l.since - INTERVAL '1 day' AND p.paid_at <= l.until + INTERVAL '1 day'
+ORDER BY p.paid_at DESC, p.tx_hash, p.log_index
+LIMIT 100
+`
+
+// The payments to a swap's addresses, since it was made, that belong to no lock. They
+// are found by time, which is the chain's, and so with a day's room.
+func (q *Queries) ListStrayBridgePaymentsOfSwap(ctx context.Context, swapID uuid.UUID) ([]BridgePayment, error) {
+	rows, err := q.db.Query(ctx, ListStrayBridgePaymentsOfSwap, swapID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []BridgePayment{}
+	for rows.Next() {
+		var i BridgePayment
+		if err := rows.Scan(
+			&i.Network,
+			&i.TxHash,
+			&i.LogIndex,
+			&i.Symbol,
+			&i.FromAddress,
+			&i.ToAddress,
+			&i.Amount,
+			&i.Block,
+			&i.PaidAt,
+			&i.Outcome,
+			&i.LockID,
+			&i.RecordedAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const ListUnpaidBridgeLocks = `-- name: ListUnpaidBridgeLocks :many
+SELECT deadline FROM bridge_locks
+WHERE buyer_id = $1 AND (status = 'pending' OR (status = 'expired' AND deadline > $2))
+ORDER BY deadline
+LIMIT $3
+`
+
+type ListUnpaidBridgeLocksParams struct {
+	BuyerID uuid.UUID
+	Since   time.Time
+	MaxRows int32
+}
+
+// The deadlines of the locks that a buyer has not paid: those that wait, and those
+// that ran out lately.
+func (q *Queries) ListUnpaidBridgeLocks(ctx context.Context, arg ListUnpaidBridgeLocksParams) ([]time.Time, error) {
+	rows, err := q.db.Query(ctx, ListUnpaidBridgeLocks, arg.BuyerID, arg.Since, arg.MaxRows)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []time.Time{}
+	for rows.Next() {
+		var deadline time.Time
+		if err := rows.Scan(&deadline); err != nil {
+			return nil, err
+		}
+		items = append(items, deadline)
 	}
 	if err := rows.Err(); err != nil {
 		return nil, err
@@ -952,6 +1081,29 @@ func (q *Queries) MoveBridgeOrder(ctx context.Context, arg MoveBridgeOrderParams
 		return 0, err
 	}
 	return result.RowsAffected(), nil
+}
+
+const NoteFinalBridgeBlock = `-- name: NoteFinalBridgeBlock :exec
+UPDATE bridge_cursors SET final_block = $1, final_at = $2
+WHERE network = $3 AND symbol = $4 AND final_block < $1
+`
+
+type NoteFinalBridgeBlockParams struct {
+	FinalBlock int64
+	FinalAt    time.Time
+	Network    string
+	Symbol     string
+}
+
+// The youngest final block that is known; another node may know an older one.
+func (q *Queries) NoteFinalBridgeBlock(ctx context.Context, arg NoteFinalBridgeBlockParams) error {
+	_, err := q.db.Exec(ctx, NoteFinalBridgeBlock,
+		arg.FinalBlock,
+		arg.FinalAt,
+		arg.Network,
+		arg.Symbol,
+	)
+	return err
 }
 
 const ReleaseBridgeCursors = `-- name: ReleaseBridgeCursors :exec

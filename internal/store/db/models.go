@@ -28,6 +28,8 @@ type BridgeCursor struct {
 	BlockAt     time.Time
 	Holder      *uuid.UUID
 	LeasedUntil time.Time
+	FinalBlock  int64
+	FinalAt     time.Time
 }
 
 type BridgeLock struct {
@@ -44,6 +46,7 @@ type BridgeLock struct {
 	Deadline   time.Time
 	CreatedAt  time.Time
 	EndedAt    *time.Time
+	AfterBlock int64
 }
 
 type BridgeOrder struct {

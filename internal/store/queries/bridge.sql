@@ -66,10 +66,18 @@ VALUES (sqlc.arg(id), sqlc.arg(buyer_id), sqlc.arg(network), sqlc.arg(symbol), s
 
 -- name: InsertBridgeLock :exec
 INSERT INTO bridge_locks (id, swap_id, order_id, buyer_id, network, symbol, address, cnpy_amount, pay_amount,
-                          status, deadline, created_at)
+                          status, deadline, after_block, created_at)
 VALUES (sqlc.arg(id), sqlc.arg(swap_id), sqlc.arg(order_id), sqlc.arg(buyer_id), sqlc.arg(network),
         sqlc.arg(symbol), sqlc.arg(address), sqlc.arg(cnpy_amount), sqlc.arg(pay_amount), 'pending',
-        sqlc.arg(deadline), sqlc.arg(now));
+        sqlc.arg(deadline), sqlc.arg(after_block), sqlc.arg(now));
+
+-- The deadlines of the locks that a buyer has not paid: those that wait, and those
+-- that ran out lately.
+-- name: ListUnpaidBridgeLocks :many
+SELECT deadline FROM bridge_locks
+WHERE buyer_id = sqlc.arg(buyer_id) AND (status = 'pending' OR (status = 'expired' AND deadline > sqlc.arg(since)))
+ORDER BY deadline
+LIMIT sqlc.arg(max_rows);
 
 -- name: GetBridgeSwap :one
 SELECT * FROM bridge_swaps WHERE id = $1;
@@ -91,26 +99,38 @@ WHERE buyer_id = sqlc.arg(buyer_id) AND (sqlc.narg(status)::text IS NULL OR stat
 SELECT * FROM bridge_locks WHERE swap_id = ANY(sqlc.arg(swap_ids)::uuid[])
 ORDER BY swap_id, id;
 
--- The payments that a swap or an order concerns: those of a lock, and those to its
--- address since it was made that belong to no lock.
+-- The payments of a swap's locks, newest first. The one that closed a lock is shown
+-- however many others there are.
 -- name: ListBridgePaymentsOfSwap :many
-SELECT p.* FROM bridge_payments p
-WHERE p.lock_id IN (SELECT l.id FROM bridge_locks l WHERE l.swap_id = sqlc.arg(swap_id))
-   OR (p.lock_id IS NULL AND EXISTS (
-        SELECT 1 FROM bridge_locks l
-        WHERE l.swap_id = sqlc.arg(swap_id) AND l.network = p.network AND l.symbol = p.symbol
-          AND l.address = p.to_address AND l.created_at <= p.recorded_at AND p.paid_at <= l.deadline + INTERVAL '1 day'))
-ORDER BY p.paid_at, p.tx_hash, p.log_index
+SELECT p.* FROM bridge_locks l JOIN bridge_payments p ON p.lock_id = l.id
+WHERE l.swap_id = sqlc.arg(swap_id)
+ORDER BY (p.outcome = 'closed') DESC, p.paid_at DESC, p.tx_hash, p.log_index
+LIMIT 100;
+
+-- The payments to a swap's addresses, since it was made, that belong to no lock. They
+-- are found by time, which is the chain's, and so with a day's room.
+-- name: ListStrayBridgePaymentsOfSwap :many
+SELECT p.* FROM (
+    SELECT network, symbol, address, min(created_at) AS since, max(deadline) AS until
+    FROM bridge_locks WHERE swap_id = sqlc.arg(swap_id) GROUP BY network, symbol, address
+) l JOIN bridge_payments p ON p.network = l.network AND p.symbol = l.symbol AND p.to_address = l.address
+WHERE p.lock_id IS NULL AND p.recorded_at >= l.since
+  AND p.paid_at >= l.since - INTERVAL '1 day' AND p.paid_at <= l.until + INTERVAL '1 day'
+ORDER BY p.paid_at DESC, p.tx_hash, p.log_index
 LIMIT 100;
 
 -- name: ListBridgePaymentsOfOrder :many
-SELECT p.* FROM bridge_payments p
-WHERE p.lock_id IN (SELECT l.id FROM bridge_locks l WHERE l.order_id = sqlc.arg(order_id))
-   OR (p.lock_id IS NULL AND EXISTS (
-        SELECT 1 FROM bridge_orders o
-        WHERE o.id = sqlc.arg(order_id) AND o.network = p.network AND o.symbol = p.symbol
-          AND o.address = p.to_address AND o.created_at <= p.recorded_at))
-ORDER BY p.paid_at, p.tx_hash, p.log_index
+SELECT p.* FROM bridge_locks l JOIN bridge_payments p ON p.lock_id = l.id
+WHERE l.order_id = sqlc.arg(order_id)
+ORDER BY (p.outcome = 'closed') DESC, p.paid_at DESC, p.tx_hash, p.log_index
+LIMIT 100;
+
+-- name: ListStrayBridgePaymentsOfOrder :many
+SELECT p.* FROM bridge_orders o
+JOIN bridge_payments p ON p.network = o.network AND p.symbol = o.symbol AND p.to_address = o.address
+WHERE o.id = sqlc.arg(order_id) AND p.lock_id IS NULL AND p.recorded_at >= o.created_at
+  AND p.paid_at >= o.created_at - INTERVAL '1 day'
+ORDER BY p.paid_at DESC, p.tx_hash, p.log_index
 LIMIT 100;
 
 -- The lock that a payment names, whatever became of it.
@@ -128,9 +148,11 @@ ON CONFLICT (network, tx_hash, log_index) DO NOTHING;
 UPDATE bridge_locks SET status = sqlc.arg(status), ended_at = sqlc.arg(now)::timestamptz
 WHERE id = sqlc.arg(id) AND status = 'pending';
 
+-- What was read up to a block resets no lock that was made after it.
 -- name: ListOverdueBridgeLocks :many
 SELECT * FROM bridge_locks
-WHERE network = $1 AND symbol = $2 AND status = 'pending' AND deadline < sqlc.arg(before)
+WHERE network = sqlc.arg(network) AND symbol = sqlc.arg(symbol) AND status = 'pending'
+  AND deadline < sqlc.arg(until_at) AND after_block < sqlc.arg(until_block)
 ORDER BY id;
 
 -- A swap is over once none of its locks is pending.
@@ -142,15 +164,14 @@ UPDATE bridge_swaps s SET updated_at = sqlc.arg(now), status = CASE
     ELSE 'expired' END
 WHERE s.id = sqlc.arg(id);
 
--- The addresses at which a payment may still come in: of offers, and of locks that
--- ended not long ago.
+-- The addresses that somebody was told to pay to, until some time after the deadline.
+-- since is a time of the chain before how far it was read, and what was read resets
+-- what is past its deadline, so that every lock that is pending is among them.
 -- name: ListBridgeAddresses :many
-SELECT o.address FROM bridge_orders o
-WHERE o.network = sqlc.arg(network) AND o.symbol = sqlc.arg(symbol) AND o.status IN ('open', 'locked')
-UNION
-SELECT l.address FROM bridge_locks l
-WHERE l.network = sqlc.arg(network) AND l.symbol = sqlc.arg(symbol) AND l.deadline > sqlc.arg(since)
-ORDER BY 1;
+SELECT DISTINCT address FROM bridge_locks
+WHERE network = sqlc.arg(network) AND symbol = sqlc.arg(symbol)
+  AND deadline > sqlc.arg(since)
+ORDER BY address;
 
 -- name: InsertBridgeCursor :exec
 INSERT INTO bridge_cursors (network, symbol, block, block_at, leased_until)
@@ -176,3 +197,8 @@ UPDATE bridge_cursors SET holder = NULL WHERE holder = sqlc.arg(holder)::uuid;
 -- name: AdvanceBridgeCursor :execrows
 UPDATE bridge_cursors SET block = sqlc.arg(until_block), block_at = sqlc.arg(until_at)
 WHERE network = sqlc.arg(network) AND symbol = sqlc.arg(symbol) AND block = sqlc.arg(after_block);
+
+-- The youngest final block that is known; another node may know an older one.
+-- name: NoteFinalBridgeBlock :exec
+UPDATE bridge_cursors SET final_block = sqlc.arg(final_block), final_at = sqlc.arg(final_at)
+WHERE network = sqlc.arg(network) AND symbol = sqlc.arg(symbol) AND final_block < sqlc.arg(final_block);
