@@ -20,6 +20,11 @@ const (
 	// MaxPendingSwaps is how many swaps a buyer may leave unpaid at once: a lock
 	// costs nothing, and must not become a way to keep the book from others.
 	MaxPendingSwaps = 3
+	// MaxUnpaid is how many orders a buyer may hold without having paid them, those
+	// that ran out in the last unpaidFor included: whoever locks and does not pay can
+	// lock less and less, and then nothing for a while.
+	MaxUnpaid = 30
+	unpaidFor = 24 * time.Hour
 	// maxLocks is how many orders one swap takes; each is a payment of its own.
 	maxLocks = 20
 	// maxOffers is how many orders are looked at for them.
@@ -110,7 +115,7 @@ func (s *Service) validate(r SwapRequest) error {
 // the younger, leaving out those that are larger than what is still wanted. The
 // buyer's own are left out too. A repeated key is answered with the swap that it
 // made. Faults: Invalid; Unprocessable where no order fits, and beyond
-// MaxPendingSwaps; Conflict for a key that was used for something else;
+// MaxPendingSwaps and MaxUnpaid; Conflict for a key that was used for something else;
 // Unavailable until the asset's chain has been looked at once.
 func (s *Service) Swap(ctx context.Context, r SwapRequest) (Swap, error) {
 	if err := s.validate(r); err != nil {
@@ -162,7 +167,7 @@ func (s *Service) makeSwap(ctx context.Context, q *db.Queries, r SwapRequest, ro
 	if err != nil {
 		return Swap{}, err
 	}
-	most, err := mostLocks(ctx, q, r.BuyerID)
+	most, err := mostLocks(ctx, q, r.BuyerID, row.Now)
 	if err != nil {
 		return Swap{}, err
 	}
@@ -210,7 +215,7 @@ func (s *Service) deadline(now time.Time, cursor db.BridgeCursor) time.Time {
 }
 
 // mostLocks is how many orders a buyer may lock now, at least one.
-func mostLocks(ctx context.Context, q *db.Queries, buyer uuid.UUID) (int, error) {
+func mostLocks(ctx context.Context, q *db.Queries, buyer uuid.UUID, now time.Time) (int, error) {
 	pending := string(SwapPending)
 	count, err := q.CountBridgeSwaps(ctx, db.CountBridgeSwapsParams{BuyerID: buyer, Status: &pending})
 	if err != nil {
@@ -219,7 +224,17 @@ func mostLocks(ctx context.Context, q *db.Queries, buyer uuid.UUID) (int, error)
 	if count >= MaxPendingSwaps {
 		return 0, fault.New(fault.Unprocessable, "%d swaps await your payment already", count)
 	}
-	return maxLocks, nil
+	unpaid, err := q.ListUnpaidBridgeLocks(ctx, db.ListUnpaidBridgeLocksParams{
+		BuyerID: buyer, Since: now.Add(-unpaidFor), MaxRows: MaxUnpaid,
+	})
+	if err != nil {
+		return 0, err
+	}
+	if len(unpaid) == MaxUnpaid {
+		return 0, fault.New(fault.Unprocessable, "%d orders await your payment or were not paid in time; you can lock again from %s on, or once you have paid",
+			MaxUnpaid, unpaid[0].Add(unpaidFor+time.Second).UTC().Format(time.RFC3339))
+	}
+	return min(maxLocks, MaxUnpaid-len(unpaid)), nil
 }
 
 // chooseLocks decides which orders a swap takes, and what each is to be paid.

@@ -2,6 +2,7 @@ package bridge_test
 
 import (
 	"math"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -146,6 +147,49 @@ func TestPendingSwapsAreBounded(t *testing.T) {
 	wantFault(t, err, fault.Forbidden)
 	_, _, err = w.book.SwapOf(t.Context(), buyer, uuid.New())
 	wantFault(t, err, fault.NotFound)
+}
+
+// Whoever locks and does not pay can lock less and less, and then nothing until the
+// first of what was not paid is a day old.
+func TestUnpaidOrdersAreCounted(t *testing.T) {
+	each(t, func(w *world) {
+		seller, buyer := w.rich(100_000*unit), uuid.New()
+		for range 25 {
+			w.offer(seller, 1000, 50, "0x"+uuid.NewString())
+		}
+		steps := []struct {
+			reason string
+			locks  int
+		}{
+			{"a swap holds as many as a swap may", 20},
+			{"the next one what is left of the thirty", 10},
+		}
+		first := w.now.Add(window)
+		for _, step := range steps {
+			if swap := w.swap(buyer, 100_000); len(swap.Locks) != step.locks {
+				w.t.Fatalf("%s: %d locks", step.reason, len(swap.Locks))
+			}
+			w.expire()
+		}
+		_, err := w.book.Swap(w.t.Context(), wish(buyer, 1000*unit))
+		wantFault(w.t, err, fault.Unprocessable)
+		until := first.Add(24*time.Hour + time.Second)
+		if !strings.Contains(err.Error(), until.UTC().Format(time.RFC3339)) {
+			w.t.Errorf("%q does not say that %s is the end of it", err, until)
+		}
+		w.swap(uuid.New(), 1000) // nobody else is held to it
+		w.pass(until.Sub(w.now))
+		again := w.swap(buyer, 100_000)
+		if len(again.Locks) != 20 {
+			w.t.Fatalf("a day later twenty count no more: %d locks", len(again.Locks))
+		}
+		_, err = w.book.Swap(w.t.Context(), wish(buyer, 1000*unit))
+		wantFault(w.t, err, fault.Unprocessable)
+		w.pay(again.Locks[0])
+		if more := w.swap(buyer, 100_000); len(more.Locks) != 1 {
+			w.t.Errorf("who pays may lock for it: %d locks", len(more.Locks))
+		}
+	})
 }
 
 // An ask that could not be counted together with others is left out, and so is one to
