@@ -47,9 +47,10 @@ type Application struct {
 	background sync.WaitGroup // the snapshot in the making
 
 	// The block in progress; only the consensus connection touches it.
-	pending *state.Pending
-	results []*abci.ExecTxResult
-	height  int64
+	pending  *state.Pending
+	results  []*abci.ExecTxResult
+	height   int64
+	cooldown cooldown
 
 	mu    sync.Mutex
 	check *overlay // the committed state with the mempool's transactions applied
@@ -84,7 +85,7 @@ func New(o Options) (*Application, error) {
 		return nil, errors.Join(err, store.Close())
 	}
 	a.running, a.stop = context.WithCancel(context.Background())
-	a.resetCheck(time.Time{})
+	a.resetCheck(store.Time())
 	return a, nil
 }
 
@@ -135,6 +136,7 @@ func (a *Application) InitChain(_ context.Context, req *abci.RequestInitChain) (
 		return nil, errors.New("the node's home holds the state of another genesis")
 	}
 	if !started {
+		pending.Time = req.Time
 		if err := a.store.Commit(0, pending); err != nil {
 			return nil, err
 		}
@@ -230,7 +232,8 @@ func (a *Application) FinalizeBlock(_ context.Context, req *abci.RequestFinalize
 			return nil, fmt.Errorf("execute transaction %d of height %d: %w", i, req.Height, err)
 		}
 	}
-	if err := turnEpoch(block, req.Time); err != nil {
+	events, err := closeBlock(block, req)
+	if err != nil {
 		return nil, err
 	}
 	changes, err := block.encode()
@@ -240,7 +243,10 @@ func (a *Application) FinalizeBlock(_ context.Context, req *abci.RequestFinalize
 	if a.pending, err = a.store.Prepare(changes); err != nil {
 		return nil, err
 	}
+	a.pending.Time = req.Time
 	a.height, a.results = req.Height, results
+	a.cooldown.made(req.ProposerAddress)
+	a.metrics.misbehaviour.Add(float64(len(events)))
 	a.mu.Lock()
 	a.now = req.Time
 	a.mu.Unlock()
@@ -248,7 +254,20 @@ func (a *Application) FinalizeBlock(_ context.Context, req *abci.RequestFinalize
 	if err != nil {
 		return nil, err
 	}
-	return &abci.ResponseFinalizeBlock{TxResults: results, ValidatorUpdates: updates, AppHash: a.pending.Root[:]}, nil
+	return &abci.ResponseFinalizeBlock{Events: events, TxResults: results, ValidatorUpdates: updates, AppHash: a.pending.Root[:]}, nil
+}
+
+// closeBlock does what follows from a block itself, after its transactions.
+func closeBlock(block *overlay, req *abci.RequestFinalizeBlock) ([]abci.Event, error) {
+	events, err := punish(block, req.Misbehavior)
+	if err != nil {
+		return nil, err
+	}
+	// The day's powers are of the days before it, which this block adds nothing to.
+	if err := turnEpoch(block, req.Time); err != nil {
+		return nil, err
+	}
+	return events, attend(block, req)
 }
 
 // Commit writes the block's effects, its height and its root in one step.

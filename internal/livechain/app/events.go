@@ -59,6 +59,7 @@ const (
 	keyApprove  = "approve" // "true" or "false"
 	keyDay      = "day"     // UTC, since 1970
 	keyState    = "state"   // of the proposal after the vote
+	keyHeight   = "height"  // of the blocks that were signed
 )
 
 // Event is one of Transferred, Swapped, Provided, Removed, Empowered, Anchored,

@@ -11,6 +11,7 @@ import (
 // metrics describe the application; CometBFT describes the rest of the node.
 type metrics struct {
 	transactions *prometheus.CounterVec
+	misbehaviour prometheus.Counter
 }
 
 var (
@@ -27,10 +28,16 @@ func describeMetric(name, help string) *prometheus.Desc {
 }
 
 func newMetrics() metrics {
-	return metrics{transactions: prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: metricsPrefix + "transactions_total",
-		Help: "Transactions in committed blocks by result; 0 is success, the other codes are refusals.",
-	}, []string{"code"})}
+	return metrics{
+		transactions: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: metricsPrefix + "transactions_total",
+			Help: "Transactions in committed blocks by result; 0 is success, the other codes are refusals.",
+		}, []string{"code"}),
+		misbehaviour: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: metricsPrefix + "misbehaviour_total",
+			Help: "Validators that blocks have taken out for signing two blocks of one height, since this process started.",
+		}),
+	}
 }
 
 func (m metrics) count(results []*abci.ExecTxResult) {
@@ -42,6 +49,7 @@ func (m metrics) count(results []*abci.ExecTxResult) {
 // Describe implements prometheus.Collector.
 func (a *Application) Describe(to chan<- *prometheus.Desc) {
 	a.metrics.transactions.Describe(to)
+	a.metrics.misbehaviour.Describe(to)
 	for _, desc := range []*prometheus.Desc{heightMetric, snapshotMetric, ageMetric, recordsMetric} {
 		to <- desc
 	}
@@ -50,6 +58,7 @@ func (a *Application) Describe(to chan<- *prometheus.Desc) {
 // Collect implements prometheus.Collector. What is not there yet has no metric.
 func (a *Application) Collect(to chan<- prometheus.Metric) {
 	a.metrics.transactions.Collect(to)
+	a.metrics.misbehaviour.Collect(to)
 	gauge := func(desc *prometheus.Desc, value float64) {
 		to <- prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, value)
 	}

@@ -165,7 +165,7 @@ func (a *Application) ApplySnapshotChunk(_ context.Context, req *abci.RequestApp
 		if err := r.Commit(); err != nil {
 			return nil, a.fail(err)
 		}
-		a.resetCheck(time.Time{})
+		a.resetCheck(a.store.Time())
 	}
 	return &abci.ResponseApplySnapshotChunk{Result: abci.ResponseApplySnapshotChunk_ACCEPT}, nil
 }

@@ -340,5 +340,6 @@ func TestMetrics(t *testing.T) {
 	require.Equal(t, map[string]float64{
 		"lucid_chain_app_height": 2, "lucid_chain_app_snapshot_height": 2,
 		"lucid_chain_app_snapshot_records": 13, "lucid_chain_app_transactions_total": 2,
+		"lucid_chain_app_misbehaviour_total": 0,
 	}, seen, "ten holders, the treasury, the pool and the chain")
 }

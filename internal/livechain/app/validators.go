@@ -65,9 +65,14 @@ func (e execution) updateValidator(m tx.ValidatorUpdate) (Event, error) {
 		return nil, err
 	}
 	power := m.Power
+	if power > 0 {
+		if err := mayValidate(set, m.Key); err != nil {
+			return nil, err
+		}
+	}
 	if chain.GetOperational() && power > 0 {
 		// Work decides how much; the authority only who.
-		if power, err = e.earned(m.Key); err != nil {
+		if power, err = e.earned(set, m.Key); err != nil {
 			return nil, err
 		}
 	}

@@ -1,10 +1,12 @@
 package app
 
 import (
+	"bytes"
 	"crypto/ed25519"
 	"encoding/hex"
 	"math/big"
 	"slices"
+	"sort"
 	"strconv"
 	"time"
 
@@ -45,27 +47,72 @@ func (e execution) reportWork(m tx.WorkReport) (Event, error) {
 	if !chain.GetOperational() || m.Day >= today || m.Day < today-workWindow {
 		return nil, refuse(CodeWork, "work counts on chains of the policy PoOT, for a day of the last %d that are over", workWindow)
 	}
-	work := &statepb.Work{}
-	if err := e.on.record(workKey(m.Key), work); err != nil {
+	work, day, err := workOn(e.on, m.Key, m.Day, today)
+	if err != nil {
 		return nil, err
 	}
-	if slices.ContainsFunc(work.GetDays(), func(d *statepb.Work_Day) bool { return d.GetDay() == m.Day }) {
+	if day.GetReported() {
 		return nil, refuse(CodeDone, "the validator's day has been reported")
 	}
-	// What does not count any more goes, so that a record has a window's days.
-	work.Days = slices.DeleteFunc(work.Days, func(d *statepb.Work_Day) bool { return d.GetDay() < today-workWindow })
-	work.Days = append(work.Days, &statepb.Work_Day{
-		Day: m.Day, Credits: m.Relayed/creditUnit + m.Stored/creditUnit + m.Validations, Uptime: m.Uptime,
-	})
+	day.Reported = true
+	day.Credits += m.Relayed/creditUnit + m.Stored/creditUnit + m.Validations
+	// Up is up, whoever has seen it.
+	day.Uptime = max(day.GetUptime(), m.Uptime)
 	e.on.set(workKey(m.Key), work)
 	return Worked{Account: e.from, Key: m.Key, Day: m.Day}, nil
 }
 
-// earned is the power that a validator has today.
-func (e execution) earned(validator []byte) (int64, error) {
-	work := &statepb.Work{}
-	err := e.on.record(workKey(validator), work)
-	return operationalPower(work, dayOf(e.now)), err
+// earned is the power that a validator has today among those of a set, whether it
+// is one of them or not.
+func (e execution) earned(set *statepb.Validators, validator []byte) (int64, error) {
+	keys := [][]byte{validator}
+	for _, v := range set.GetValidators() {
+		if !bytes.Equal(v.GetPublicKey(), validator) {
+			keys = append(keys, v.GetPublicKey())
+		}
+	}
+	powers, err := weigh(e.on, keys, dayOf(e.now))
+	if err != nil {
+		return 0, err
+	}
+	return powers[0], nil
+}
+
+// weigh is the powers on a day of those who make up a set.
+func weigh(from source, keys [][]byte, today int64) ([]int64, error) {
+	powers := make([]int64, len(keys))
+	for i, key := range keys {
+		work := &statepb.Work{}
+		if err := from.record(workKey(key), work); err != nil {
+			return nil, err
+		}
+		powers[i] = operationalPower(work, today)
+	}
+	return capped(powers), nil
+}
+
+// capped takes from the powers of four validators or more what would make one of
+// them a third of all: without it the others still decide.
+func capped(powers []int64) []int64 {
+	const least = 4
+	if len(powers) < least {
+		return powers
+	}
+	// Under the limit 1 all are equal, and the larger the limit, the larger the part
+	// of who reaches it: the largest good one can be searched for by halves.
+	most := slices.Max(powers)
+	good := sort.Search(int(most), func(i int) bool {
+		limit, sum := int64(i)+1, int64(0)
+		for _, p := range powers {
+			sum += min(p, limit)
+		}
+		return 3*limit >= sum
+	})
+	limited := slices.Clone(powers)
+	for i := range limited {
+		limited[i] = min(limited[i], int64(good))
+	}
+	return limited
 }
 
 // turnEpoch gives the validators the powers of a new day, in the first block of
@@ -79,12 +126,16 @@ func turnEpoch(block *overlay, now time.Time) error {
 	if err != nil {
 		return err
 	}
+	var keys [][]byte
 	for _, v := range set.GetValidators() {
-		work := &statepb.Work{}
-		if err := block.record(workKey(v.GetPublicKey()), work); err != nil {
-			return err
-		}
-		v.Power = operationalPower(work, dayOf(now))
+		keys = append(keys, v.GetPublicKey())
+	}
+	powers, err := weigh(block, keys, dayOf(now))
+	if err != nil {
+		return err
+	}
+	for i, v := range set.GetValidators() {
+		v.Power = powers[i]
 	}
 	chain.Epoch = dayOf(now)
 	block.set(chainKey, chain)

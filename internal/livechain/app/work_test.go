@@ -172,3 +172,28 @@ func TestPowerRisesWithWork(t *testing.T) {
 		require.GreaterOrEqual(t, less, int64(0))
 	}
 }
+
+// One validator of four or more never has a third of the power, however much it has
+// done: without it the others still make blocks.
+func TestNobodyHasAThird(t *testing.T) {
+	c := working(t)
+	c.updates(ok(2), c.power(0, 52, 10), c.power(1, 53, 10))
+	credits := []uint64{1_000_000, 40, 20, 10}
+	var reports [][]byte
+	for i, n := range []byte{50, 51, 52, 53} {
+		for day := range int64(2) {
+			reports = append(reports, c.work(uint64(2+2*i)+uint64(day), n, day-1, credits[i], aDay))
+		}
+	}
+	told := c.updates(ok(8), reports...)
+	// Uncapped it would be 571 429, 23, 12 and 6: 17 is the most that stays below a
+	// third of all.
+	require.Equal(t, powers(17, 17, 12, 6), told)
+	sum, most := int64(0), int64(0)
+	for _, power := range told {
+		sum, most = sum+power, max(most, power)
+	}
+	require.Less(t, 3*most, sum)
+	newcomer := c.updates(ok(1), c.power(10, 54, 10))
+	require.Equal(t, powers(18, 18, 0, 0, 1), newcomer, "whose 1 leaves room for one more of the others")
+}

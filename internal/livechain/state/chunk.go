@@ -171,9 +171,10 @@ func (r *Restore) Commit() error {
 		return errors.New("the restored state is not complete")
 	}
 	s := r.store
+	to := head{space: r.space, height: r.height, root: r.root}
 	batch := s.db.NewBatch()
 	defer func() { _ = batch.Close() }()
-	err := errors.Join(batch.Set(metaKey, head{r.space, r.height, r.root}.encode(), nil), removeSpace(batch, r.space.other()))
+	err := errors.Join(batch.Set(metaKey, to.encode(), nil), removeSpace(batch, r.space.other()))
 	if err != nil {
 		return fmt.Errorf("prepare the restored state: %w", err)
 	}
@@ -190,7 +191,7 @@ func (r *Restore) Commit() error {
 		_ = view.Close()
 	}
 	s.views, s.space = nil, r.space
-	s.advance(r.height, r.root)
+	s.advance(to)
 	return nil
 }
 

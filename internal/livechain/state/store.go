@@ -18,6 +18,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -58,6 +59,7 @@ type Store struct {
 	started bool // a height has been committed
 	height  int64
 	root    Root
+	time    time.Time
 	space   space
 	views   []*View // ascending heights, the last is the present one
 }
@@ -92,20 +94,31 @@ func (s *Store) load() error {
 		return err
 	}
 	s.space = seen.space
-	s.advance(seen.height, seen.root)
+	s.advance(*seen)
 	return nil
 }
 
-// head is what the database says of itself: where its records lie, their height
-// and their root.
+// head is what the database says of itself: where its records lie, their height,
+// their root, and when their block was made.
 type head struct {
 	space  space
 	height int64
 	root   Root
+	time   time.Time // zero when it is not known
 }
 
+const (
+	// untimed is the length of a head without a time, as it was first written.
+	untimed = 1 + 8 + common.HashLength
+	timed   = untimed + 8
+)
+
 func (h head) encode() []byte {
-	return append(binary.BigEndian.AppendUint64([]byte{byte(h.space)}, uint64(h.height)), h.root[:]...)
+	raw := append(binary.BigEndian.AppendUint64([]byte{byte(h.space)}, uint64(h.height)), h.root[:]...)
+	if h.time.IsZero() {
+		return raw
+	}
+	return binary.BigEndian.AppendUint64(raw, uint64(h.time.UnixNano()))
 }
 
 // readHead returns nil before the first commit.
@@ -114,10 +127,14 @@ func readHead(from pebble.Reader) (*head, error) {
 	if err != nil || raw == nil {
 		return nil, err
 	}
-	if len(raw) != 1+8+common.HashLength || raw[0] > 1 {
+	if len(raw) != untimed && len(raw) != timed || raw[0] > 1 {
 		return nil, errors.New("the state's head is damaged: restore the node's home or let it sync anew")
 	}
-	return &head{space(raw[0]), int64(binary.BigEndian.Uint64(raw[1:])), common.BytesToHash(raw[9:])}, nil
+	h := &head{space: space(raw[0]), height: int64(binary.BigEndian.Uint64(raw[1:])), root: common.BytesToHash(raw[9:untimed])}
+	if len(raw) == timed {
+		h.time = time.Unix(0, int64(binary.BigEndian.Uint64(raw[untimed:]))).UTC()
+	}
+	return h, nil
 }
 
 // Close gives the folder back. Views taken before are no longer usable.
@@ -144,6 +161,14 @@ func (s *Store) Head() (height int64, root Root, started bool) {
 	return s.height, s.root, s.started
 }
 
+// Time is when the block of the last committed height was made; zero when that is
+// not known, as after a restore.
+func (s *Store) Time() time.Time {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.time
+}
+
 // Get reads a committed record; nil when there is none.
 func (s *Store) Get(key []byte) ([]byte, error) {
 	s.mu.RLock()
@@ -157,7 +182,10 @@ func (s *Store) Get(key []byte) ([]byte, error) {
 // Pending is a state that has been computed and not yet committed.
 type Pending struct {
 	// Root is what the app hash becomes.
-	Root    Root
+	Root Root
+	// Time of the block, kept beside the records and not part of the root; zero
+	// when there is none.
+	Time    time.Time
 	space   space
 	changes map[string][]byte
 	nodes   *trienode.NodeSet
@@ -206,7 +234,7 @@ func (s *Store) Commit(height int64, pending *Pending) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.advance(height, pending.Root)
+	s.advance(pending.head(height))
 	return nil
 }
 
@@ -230,13 +258,15 @@ func fill(batch *pebble.Batch, height int64, pending *Pending) error {
 			}
 		}
 	}
-	return batch.Set(metaKey, head{pending.space, height, pending.Root}.encode(), nil)
+	return batch.Set(metaKey, pending.head(height).encode(), nil)
 }
 
+func (p *Pending) head(height int64) head { return head{p.space, height, p.Root, p.Time} }
+
 // advance notes the new head. s.mu is held, or s is not shared yet.
-func (s *Store) advance(height int64, root Root) {
-	s.started, s.height, s.root = true, height, root
-	s.views = append(s.views, &View{Height: height, Root: root, space: s.space, snapshot: s.db.NewSnapshot()})
+func (s *Store) advance(to head) {
+	s.started, s.height, s.root, s.time = true, to.height, to.root, to.time
+	s.views = append(s.views, &View{Height: to.height, Root: to.root, space: s.space, snapshot: s.db.NewSnapshot()})
 	if len(s.views) > history {
 		// A reader that still holds it gets an error, see View.
 		_ = s.views[0].Close()

@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -145,4 +146,32 @@ func TestOldHeightsAreLetGo(t *testing.T) {
 	require.ErrorIs(t, err, state.ErrClosed)
 	_, err = now.Get([]byte("a"))
 	require.ErrorIs(t, err, state.ErrHeight)
+}
+
+// The time of the last block is there after a restart, and changes no root; a
+// folder from before it was kept opens as well.
+func TestTimeIsKeptBesideTheRecords(t *testing.T) {
+	dir := t.TempDir()
+	s, err := state.Open(dir)
+	require.NoError(t, err)
+	first, err := s.Prepare(map[string][]byte{"a": []byte("1")})
+	require.NoError(t, err)
+	require.NoError(t, s.Commit(1, first))
+	require.True(t, s.Time().IsZero(), "nobody has said when")
+	require.NoError(t, s.Close())
+
+	s, err = state.Open(dir)
+	require.NoError(t, err)
+	require.True(t, s.Time().IsZero())
+	second, err := s.Prepare(nil)
+	require.NoError(t, err)
+	require.Equal(t, first.Root, second.Root)
+	second.Time = time.Date(2026, 11, 23, 7, 0, 0, 123_456_789, time.UTC)
+	require.NoError(t, s.Commit(2, second))
+	require.NoError(t, s.Close())
+
+	s, err = state.Open(dir)
+	require.NoError(t, err)
+	require.Equal(t, second.Time, s.Time())
+	require.NoError(t, s.Close())
 }

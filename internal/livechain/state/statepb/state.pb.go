@@ -391,8 +391,10 @@ func (x *Chain) GetEpoch() int64 {
 
 // Validators is the set that makes the blocks, as the application has told it.
 type Validators struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Validators    []*Validator           `protobuf:"bytes,1,rep,name=validators,proto3" json:"validators,omitempty"` // ascending by public key, each with power
+	state      protoimpl.MessageState `protogen:"open.v1"`
+	Validators []*Validator           `protobuf:"bytes,1,rep,name=validators,proto3" json:"validators,omitempty"` // ascending by public key, each with power
+	// Ed25519 keys that have signed two blocks of one height: none votes again.
+	Tombstoned    [][]byte `protobuf:"bytes,2,rep,name=tombstoned,proto3" json:"tombstoned,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -430,6 +432,13 @@ func (*Validators) Descriptor() ([]byte, []int) {
 func (x *Validators) GetValidators() []*Validator {
 	if x != nil {
 		return x.Validators
+	}
+	return nil
+}
+
+func (x *Validators) GetTombstoned() [][]byte {
+	if x != nil {
+		return x.Tombstoned
 	}
 	return nil
 }
@@ -812,7 +821,7 @@ func (*Proposal_FeeBasisPoints) isProposal_Change() {}
 // Work is what a validator has done on the days that still count.
 type Work struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	Days          []*Work_Day            `protobuf:"bytes,1,rep,name=days,proto3" json:"days,omitempty"` // in the order of their reports
+	Days          []*Work_Day            `protobuf:"bytes,1,rep,name=days,proto3" json:"days,omitempty"` // as they came
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -854,18 +863,64 @@ func (x *Work) GetDays() []*Work_Day {
 	return nil
 }
 
+// Attendance is when the chain has last looked at who signs its blocks; PoOT only.
+type Attendance struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Sampled       int64                  `protobuf:"varint,1,opt,name=sampled,proto3" json:"sampled,omitempty"` // Unix seconds
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Attendance) Reset() {
+	*x = Attendance{}
+	mi := &file_internal_livechain_state_statepb_state_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Attendance) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Attendance) ProtoMessage() {}
+
+func (x *Attendance) ProtoReflect() protoreflect.Message {
+	mi := &file_internal_livechain_state_statepb_state_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Attendance.ProtoReflect.Descriptor instead.
+func (*Attendance) Descriptor() ([]byte, []int) {
+	return file_internal_livechain_state_statepb_state_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *Attendance) GetSampled() int64 {
+	if x != nil {
+		return x.Sampled
+	}
+	return 0
+}
+
 type Work_Day struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Day           int64                  `protobuf:"varint,1,opt,name=day,proto3" json:"day,omitempty"` // UTC, since 1970
 	Credits       uint64                 `protobuf:"varint,2,opt,name=credits,proto3" json:"credits,omitempty"`
-	Uptime        uint64                 `protobuf:"varint,3,opt,name=uptime,proto3" json:"uptime,omitempty"` // seconds
+	Uptime        uint64                 `protobuf:"varint,3,opt,name=uptime,proto3" json:"uptime,omitempty"`     // seconds
+	Reported      bool                   `protobuf:"varint,4,opt,name=reported,proto3" json:"reported,omitempty"` // by the authority, which may once
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Work_Day) Reset() {
 	*x = Work_Day{}
-	mi := &file_internal_livechain_state_statepb_state_proto_msgTypes[11]
+	mi := &file_internal_livechain_state_statepb_state_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -877,7 +932,7 @@ func (x *Work_Day) String() string {
 func (*Work_Day) ProtoMessage() {}
 
 func (x *Work_Day) ProtoReflect() protoreflect.Message {
-	mi := &file_internal_livechain_state_statepb_state_proto_msgTypes[11]
+	mi := &file_internal_livechain_state_statepb_state_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -914,6 +969,13 @@ func (x *Work_Day) GetUptime() uint64 {
 	return 0
 }
 
+func (x *Work_Day) GetReported() bool {
+	if x != nil {
+		return x.Reported
+	}
+	return false
+}
+
 var File_internal_livechain_state_statepb_state_proto protoreflect.FileDescriptor
 
 const file_internal_livechain_state_statepb_state_proto_rawDesc = "" +
@@ -944,12 +1006,15 @@ const file_internal_livechain_state_statepb_state_proto_rawDesc = "" +
 	"\btreasury\x18\x06 \x01(\fR\btreasury\x12\x1c\n" +
 	"\tauthority\x18\a \x01(\fR\tauthority\x12 \n" +
 	"\voperational\x18\b \x01(\bR\voperational\x12\x14\n" +
-	"\x05epoch\x18\t \x01(\x03R\x05epoch\"G\n" +
+	"\x05epoch\x18\t \x01(\x03R\x05epoch\"g\n" +
 	"\n" +
 	"Validators\x129\n" +
 	"\n" +
 	"validators\x18\x01 \x03(\v2\x19.lucid.state.v1.ValidatorR\n" +
-	"validators\"@\n" +
+	"validators\x12\x1e\n" +
+	"\n" +
+	"tombstoned\x18\x02 \x03(\fR\n" +
+	"tombstoned\"@\n" +
 	"\tValidator\x12\x1d\n" +
 	"\n" +
 	"public_key\x18\x01 \x01(\fR\tpublicKey\x12\x14\n" +
@@ -985,13 +1050,17 @@ const file_internal_livechain_state_statepb_state_proto_rawDesc = "" +
 	"STATE_OPEN\x10\x00\x12\x10\n" +
 	"\fSTATE_PASSED\x10\x01\x12\x12\n" +
 	"\x0eSTATE_REJECTED\x10\x02B\b\n" +
-	"\x06change\"\x7f\n" +
+	"\x06change\"\x9b\x01\n" +
 	"\x04Work\x12,\n" +
-	"\x04days\x18\x01 \x03(\v2\x18.lucid.state.v1.Work.DayR\x04days\x1aI\n" +
+	"\x04days\x18\x01 \x03(\v2\x18.lucid.state.v1.Work.DayR\x04days\x1ae\n" +
 	"\x03Day\x12\x10\n" +
 	"\x03day\x18\x01 \x01(\x03R\x03day\x12\x18\n" +
 	"\acredits\x18\x02 \x01(\x04R\acredits\x12\x16\n" +
-	"\x06uptime\x18\x03 \x01(\x04R\x06uptimeBDZBgithub.com/lucid-blockchain/lucid/internal/livechain/state/statepbb\x06proto3"
+	"\x06uptime\x18\x03 \x01(\x04R\x06uptime\x12\x1a\n" +
+	"\breported\x18\x04 \x01(\bR\breported\"&\n" +
+	"\n" +
+	"Attendance\x12\x18\n" +
+	"\asampled\x18\x01 \x01(\x03R\asampledBDZBgithub.com/lucid-blockchain/lucid/internal/livechain/state/statepbb\x06proto3"
 
 var (
 	file_internal_livechain_state_statepb_state_proto_rawDescOnce sync.Once
@@ -1006,7 +1075,7 @@ func file_internal_livechain_state_statepb_state_proto_rawDescGZIP() []byte {
 }
 
 var file_internal_livechain_state_statepb_state_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_internal_livechain_state_statepb_state_proto_msgTypes = make([]protoimpl.MessageInfo, 12)
+var file_internal_livechain_state_statepb_state_proto_msgTypes = make([]protoimpl.MessageInfo, 13)
 var file_internal_livechain_state_statepb_state_proto_goTypes = []any{
 	(Proposal_State)(0), // 0: lucid.state.v1.Proposal.State
 	(*Account)(nil),     // 1: lucid.state.v1.Account
@@ -1020,13 +1089,14 @@ var file_internal_livechain_state_statepb_state_proto_goTypes = []any{
 	(*Voucher)(nil),     // 9: lucid.state.v1.Voucher
 	(*Proposal)(nil),    // 10: lucid.state.v1.Proposal
 	(*Work)(nil),        // 11: lucid.state.v1.Work
-	(*Work_Day)(nil),    // 12: lucid.state.v1.Work.Day
+	(*Attendance)(nil),  // 12: lucid.state.v1.Attendance
+	(*Work_Day)(nil),    // 13: lucid.state.v1.Work.Day
 }
 var file_internal_livechain_state_statepb_state_proto_depIdxs = []int32{
 	2,  // 0: lucid.state.v1.Account.vesting:type_name -> lucid.state.v1.Vesting
 	6,  // 1: lucid.state.v1.Validators.validators:type_name -> lucid.state.v1.Validator
 	0,  // 2: lucid.state.v1.Proposal.state:type_name -> lucid.state.v1.Proposal.State
-	12, // 3: lucid.state.v1.Work.days:type_name -> lucid.state.v1.Work.Day
+	13, // 3: lucid.state.v1.Work.days:type_name -> lucid.state.v1.Work.Day
 	4,  // [4:4] is the sub-list for method output_type
 	4,  // [4:4] is the sub-list for method input_type
 	4,  // [4:4] is the sub-list for extension type_name
@@ -1049,7 +1119,7 @@ func file_internal_livechain_state_statepb_state_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_internal_livechain_state_statepb_state_proto_rawDesc), len(file_internal_livechain_state_statepb_state_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   12,
+			NumMessages:   13,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
