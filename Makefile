@@ -71,7 +71,7 @@ e2e: ## From objects to a graduated chain, through kubectl's API and REST only.
 
 .PHONY: chaos
 chaos: ## Kill pods at random under 10 000 and 20 000 trades; nothing acknowledged may be lost.
-	$(PLATFORM) && $(GO) test -tags e2e -count=1 -v -timeout 25m ./test/chaos/...
+	$(PLATFORM) && $(GO) test -tags e2e -count=1 -v -timeout 40m ./test/chaos/...
 
 .PHONY: bench-birth
 bench-birth: ## Chains born by REST and by kubectl: time until the other side shows them.

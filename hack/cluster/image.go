@@ -78,13 +78,13 @@ func (c *cluster) compile(ctx context.Context, name, pkg string) (string, error)
 	return output, nil
 }
 
-func writeArchive(built *images.Built, path, reference string) error {
+func writeArchive(built *images.Built, path string, references ...string) error {
 	f, err := os.Create(path)
 	if err != nil {
-		return fmt.Errorf("writing the image %s: %w", reference, err)
+		return fmt.Errorf("writing the image %s: %w", references, err)
 	}
-	if err := errors.Join(built.Write(f, reference), f.Close()); err != nil {
-		return fmt.Errorf("writing the image %s: %w", reference, err)
+	if err := errors.Join(built.Write(f, references...), f.Close()); err != nil {
+		return fmt.Errorf("writing the image %s: %w", references, err)
 	}
 	return nil
 }
@@ -126,7 +126,7 @@ func (c *cluster) loadImage(ctx context.Context) error {
 
 func (c *cluster) load(ctx context.Context, state *node.State, built *images.Built, reference string) error {
 	path := filepath.Join(c.layout.State, "build", "lucid.tar")
-	if err := writeArchive(built, path, reference); err != nil {
+	if err := writeArchive(built, path, reference, reference+images.AgainSuffix); err != nil {
 		return err
 	}
 	defer func() { _ = os.Remove(path) }()
@@ -153,7 +153,7 @@ func pruneImages(ctx context.Context, socket, keep string) error {
 		return fmt.Errorf("listing the containers: %w", err)
 	}
 	for _, reference := range strings.Fields(string(list)) {
-		if !strings.HasPrefix(reference, images.ProductRepository+":") || reference == keep || strings.Contains(string(used), reference) {
+		if !strings.HasPrefix(reference, images.ProductRepository+":") || strings.TrimSuffix(reference, images.AgainSuffix) == keep || strings.Contains(string(used), reference) {
 			continue
 		}
 		if out, err := exec.CommandContext(ctx, "ctr", "-a", socket, "-n", "k8s.io", "images", "rm", reference).CombinedOutput(); err != nil {

@@ -90,19 +90,19 @@ func (b *Built) ID() string {
 	return hex.EncodeToString(sum[:6])
 }
 
-// Write writes the archive under a reference such as lucid.local/lucid:dev.
-func (b *Built) Write(w io.Writer, reference string) error {
+// Write writes the archive under references such as lucid.local/lucid:dev.
+func (b *Built) Write(w io.Writer, references ...string) error {
 	sum := sha256.Sum256(b.config)
 	configName := hex.EncodeToString(sum[:]) + ".json"
 	manifest, err := json.Marshal([]map[string]any{{
-		"Config": configName, "RepoTags": []string{reference}, "Layers": []string{"layer.tar"},
+		"Config": configName, "RepoTags": references, "Layers": []string{"layer.tar"},
 	}})
 	if err != nil {
-		return fmt.Errorf("encoding the manifest of %s: %w", reference, err)
+		return fmt.Errorf("encoding the manifest of %s: %w", references, err)
 	}
 	layer, err := os.Open(b.layer)
 	if err != nil {
-		return fmt.Errorf("reading the layer of %s: %w", reference, err)
+		return fmt.Errorf("reading the layer of %s: %w", references, err)
 	}
 	defer func() { _ = layer.Close() }()
 	out := tar.NewWriter(w)

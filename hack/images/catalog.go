@@ -13,6 +13,9 @@ const (
 	MailCatcher       = "lucid.local/mailcatcher:1"
 	// PostgresRepository is tagged with the major version.
 	PostgresRepository = "lucid.local/postgres"
+	// AgainSuffix ends a second tag of the product's image, so that what rolls pods
+	// to another image can be tried with one build.
+	AgainSuffix = "-again"
 )
 
 // nonRoot is the user of every image that needs no particular one.

@@ -8,9 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
-	"net/http"
-	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -20,6 +17,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	lucidv1 "github.com/lucid-blockchain/lucid/api/v1alpha1"
+	"github.com/lucid-blockchain/lucid/hack/images"
 	"github.com/lucid-blockchain/lucid/internal/livechain"
 	"github.com/lucid-blockchain/lucid/test/platform"
 )
@@ -28,31 +26,38 @@ const (
 	validators = 4
 	// sellers keep the swaps going, one at a time each.
 	sellers = 40
+	// leastRate is how many swaps a second the chain has to commit while nobody is
+	// missing, so that what is taken away later is taken away under load.
+	leastRate = 50
 )
 
 // TestValidatorsSurvive has a chain of four validators graduate, proves every
 // holder's balance, and then takes away one validator after another, two at once,
-// the operator and the API pods, and rolls them all, while holders swap. In the end
-// all validators have the same state and every swap happened once.
+// the operator and the API pods, and rolls them all to another image, while holders
+// swap and move CNPY onto the chain and off it. In the end all validators have the
+// same blocks, every swap happened once, and the chain's CNPY is what the ledger
+// says.
 func TestValidatorsSurvive(t *testing.T) {
 	p := platform.MustOpen(t)
 	chain, people := fourValidators(t, p)
 	n := &quorum{t: t, p: p, chain: chain}
 	n.awaitSigning(validators)
 	n.provePositions()
-	before := n.supply()
-	swaps := swapWhile(t, p, chain, people, func(swaps *swapping) {
-		n.oneAtATime(swaps)
-		n.twoAtOnce(swaps)
-		n.others(swaps)
-		n.roll(swaps)
+	first, before := n.height(), n.supply()
+	travels := &travelling{n: n}
+	swaps := swapWhile(t, p, chain, people[:sellers], func(swaps *swapping) {
+		swaps.atLeast(t, leastRate)
+		travels.while(people[sellers:], func() {
+			n.oneAtATime(swaps)
+			n.twoAtOnce(swaps)
+			n.others(swaps)
+			n.roll(swaps)
+		})
 	})
 	n.awaitSigning(validators)
 	swaps.check(t, p, chain)
-	if after := n.supply(); after != before {
-		t.Errorf("the supply was %s and is %s", before, after)
-	}
-	n.agree()
+	travels.check(before)
+	n.agree(first)
 	verifyLedger(t)
 }
 
@@ -73,7 +78,7 @@ func fourValidators(t *testing.T, p *platform.Platform) (*lucidv1.Chain, []*plat
 	})
 	told := &journal{accepted: map[uuid.UUID]int{}}
 	var people []*platform.User
-	for range sellers {
+	for range sellers + travellers {
 		user := p.NewUser()
 		fund(t, user)
 		told.trade(t, user, chain.Status.LedgerID, platform.Order{Side: "buy", CNPYAmount: "100"})
@@ -167,21 +172,101 @@ func (n *quorum) goesOn() time.Duration {
 	return time.Since(start)
 }
 
+// signed is a block as its commit shows it.
+type signed struct {
+	at      time.Time
+	signers int
+	hash    string // of the block
+	app     string // of the state before it
+}
+
+// block asks one validator for a block of its own.
+func (n *quorum) block(pod string, height int64) (signed, error) {
+	var answer struct {
+		Header struct {
+			Header struct {
+				Time    time.Time `json:"time"`
+				AppHash string    `json:"app_hash"`
+			} `json:"header"`
+			Commit struct {
+				BlockID struct {
+					Hash string `json:"hash"`
+				} `json:"block_id"`
+				Signatures []struct {
+					Flag int `json:"block_id_flag"`
+				} `json:"signatures"`
+			} `json:"commit"`
+		} `json:"signed_header"`
+	}
+	if err := n.ask(pod, "commit", map[string]string{"height": fmt.Sprint(height)}, &answer); err != nil {
+		return signed{}, err
+	}
+	const forTheBlock = 2 // CometBFT's BlockIDFlagCommit
+	found := signed{at: answer.Header.Header.Time, hash: answer.Header.Commit.BlockID.Hash, app: answer.Header.Header.AppHash}
+	for _, s := range answer.Header.Commit.Signatures {
+		if s.Flag == forTheBlock {
+			found.signers++
+		}
+	}
+	return found, nil
+}
+
+// since reads the blocks after a height, as any validator has them. The last one is
+// left out: its commit may still gain signatures.
+func (n *quorum) since(height int64) []signed {
+	n.t.Helper()
+	var all []signed
+	for at := height + 1; at < n.height(); at++ {
+		platform.Eventually(n.t, time.Minute, fmt.Sprintf("block %d", at), func(context.Context) (err error) {
+			for _, pod := range n.pods() {
+				var found signed
+				if found, err = n.block(pod.Name, at); err == nil {
+					all = append(all, found)
+					return nil
+				}
+			}
+			return err
+		})
+	}
+	return all
+}
+
+// oneAtATime has to find blocks that three have made while the fourth was away.
 func (n *quorum) oneAtATime(swaps *swapping) {
 	for _, pod := range n.pods() {
+		from := n.height()
 		n.kill(pod)
 		took := n.goesOn()
 		n.awaitSigning(validators)
-		n.t.Logf("without %s: three blocks in %s; %s", pod.Name, took.Round(time.Millisecond), swaps)
+		without := 0
+		for _, block := range n.since(from) {
+			if block.signers == validators-1 {
+				without++
+			}
+		}
+		n.t.Logf("without %s: three blocks in %s, %d blocks of three; %s", pod.Name, took.Round(time.Millisecond), without, swaps)
+		if without == 0 {
+			n.t.Errorf("no block was made without %s", pod.Name)
+		}
 	}
 }
 
-// twoAtOnce leaves half of the power: no block can be made until one is back.
+// twoAtOnce leaves half of the power: no block can be made until one is back, which
+// shows as a gap between two blocks that is longer than any other.
 func (n *quorum) twoAtOnce(swaps *swapping) {
+	const longest = 1500 * time.Millisecond // between two blocks of a chain at rest
+	from, at := n.height(), time.Now()
 	n.kill(n.pods()[:2]...)
 	took := n.goesOn()
 	n.awaitSigning(validators)
-	n.t.Logf("two at once: three blocks after %s, by itself; %s", took.Round(time.Millisecond), swaps)
+	halt, last := time.Duration(0), at
+	for _, block := range n.since(from) {
+		halt, last = max(halt, block.at.Sub(last)), block.at
+	}
+	n.t.Logf("two at once: halted for %s, three blocks after %s, by itself; %s", halt.Round(time.Millisecond), took.Round(time.Millisecond), swaps)
+	if halt < longest {
+		n.t.Errorf("blocks never stopped for longer than %s, though half of the validators were away", halt)
+	}
 }
 
 func (n *quorum) others(swaps *swapping) {
@@ -197,72 +282,89 @@ func (n *quorum) others(swaps *swapping) {
 	n.awaitSigning(validators)
 }
 
-// roll changes the pods' template, as a new image would.
+// roll gives the gateway, and with it the chain, another image.
 func (n *quorum) roll(swaps *swapping) {
 	old := map[string]bool{}
 	for _, pod := range n.pods() {
 		old[string(pod.UID)] = true
 	}
-	patch := client.MergeFrom(n.chain.DeepCopy())
-	n.chain.Spec.Network.Resources = &corev1.ResourceRequirements{
-		Requests: corev1.ResourceList{corev1.ResourceMemory: resource.MustParse("48Mi")},
-	}
-	if err := n.p.Patch(context.Background(), n.chain, patch); err != nil {
-		n.t.Fatal(err)
-	}
-	start, fewest := time.Now(), int32(validators)
-	platform.Eventually(n.t, 5*time.Minute, "all validators rolled", func(ctx context.Context) error {
-		if err := n.p.Get(ctx, client.ObjectKeyFromObject(n.chain), n.chain); err == nil && n.chain.Status.Network.Validators != nil {
-			fewest = min(fewest, n.chain.Status.Network.Validators.Signing)
-		}
+	next := n.pods()[0].Spec.Containers[0].Image + images.AgainSuffix
+	from := n.height()
+	n.setImage(next)
+	n.t.Cleanup(func() { n.setImage("") })
+	start := time.Now()
+	platform.Eventually(n.t, 8*time.Minute, "all validators rolled", func(context.Context) error {
 		for _, pod := range n.pods() {
 			if old[string(pod.UID)] {
 				return fmt.Errorf("%s is an old one", pod.Name)
+			}
+			if image := pod.Spec.Containers[0].Image; image != next {
+				return fmt.Errorf("%s runs %s", pod.Name, image)
 			}
 		}
 		return nil
 	})
 	n.awaitSigning(validators)
-	n.t.Logf("rolled in %s, never fewer than %d signing; %s", time.Since(start).Round(time.Millisecond), fewest, swaps)
-	if fewest < validators-1 {
-		n.t.Errorf("%d validators were signing at a time, want one at most missing", fewest)
+	fewest := validators
+	for _, block := range n.since(from) {
+		fewest = min(fewest, block.signers)
 	}
+	n.t.Logf("rolled to %s in %s, no block of fewer than %d; %s", next, time.Since(start).Round(time.Millisecond), fewest, swaps)
 }
 
-// agree wants the same app hash of all validators at one height.
-func (n *quorum) agree() {
-	n.t.Helper()
-	pods, at := n.pods(), n.height()-2
-	hashes := map[string]string{}
-	for _, pod := range pods {
-		var commit struct {
-			Header struct {
-				Header struct {
-					AppHash string `json:"app_hash"`
-				} `json:"header"`
-			} `json:"signed_header"`
-		}
-		if err := n.ask(pod.Name, "commit", map[string]string{"height": fmt.Sprint(at)}, &commit); err != nil {
-			n.t.Errorf("%s: %v", pod.Name, err)
-		}
-		hashes[commit.Header.Header.AppHash] = pod.Name
-	}
-	n.t.Logf("%d validators at height %d: app hashes %v", len(pods), at, hashes)
-	if len(hashes) != 1 || len(pods) != validators {
-		n.t.Errorf("%d validators have %d app hashes", len(pods), len(hashes))
-	}
-}
-
-func (n *quorum) supply() string {
-	n.t.Helper()
-	var supply struct {
-		Tokens platform.Decimal `json:"token_supply"`
-		CNPY   platform.Decimal `json:"cnpy_supply"`
-	}
-	if err := n.p.LiveChain(n.chain).Query(context.Background(), "/supply", &supply); err != nil {
+func (n *quorum) setImage(image string) {
+	gateway := &lucidv1.LucidGateway{}
+	key := client.ObjectKey{Namespace: n.p.Namespace, Name: n.p.Gateway}
+	if err := n.p.Get(context.Background(), key, gateway); err != nil {
 		n.t.Fatal(err)
 	}
-	return supply.Tokens.FloatString(6) + " tokens and " + supply.CNPY.FloatString(6) + " CNPY"
+	patch := client.MergeFrom(gateway.DeepCopy())
+	gateway.Spec.Image = image
+	if err := n.p.Patch(context.Background(), gateway, patch); err != nil {
+		n.t.Fatal(err)
+	}
+}
+
+// agree wants the same blocks, and so the same states, of all validators at twenty
+// heights of the whole story.
+func (n *quorum) agree(first int64) {
+	n.t.Helper()
+	pods, last := n.pods(), n.height()-2
+	step := max((last-first)/20, 1)
+	compared := 0
+	for at := first; at <= last; at += step {
+		seen := map[signed]string{}
+		for _, pod := range pods {
+			block, err := n.block(pod.Name, at)
+			if err != nil {
+				n.t.Errorf("%s: %v", pod.Name, err)
+			}
+			seen[signed{hash: block.hash, app: block.app}] = pod.Name
+		}
+		if len(seen) != 1 {
+			n.t.Errorf("height %d: %d validators have %d blocks: %v", at, len(pods), len(seen), seen)
+		}
+		compared++
+	}
+	n.t.Logf("%d validators have the same blocks and app hashes at %d heights from %d to %d", len(pods), compared, first, last)
+	if len(pods) != validators {
+		n.t.Errorf("%d pods", len(pods))
+	}
+}
+
+func (n *quorum) supply() supply {
+	n.t.Helper()
+	var seen supply
+	platform.Eventually(n.t, time.Minute, "supply", func(ctx context.Context) error {
+		return n.p.LiveChain(n.chain).Query(ctx, "/supply", &seen)
+	})
+	return seen
+}
+
+// supply is what a live chain counts.
+type supply struct {
+	Tokens platform.Decimal `json:"token_supply"`
+	CNPY   platform.Decimal `json:"cnpy_supply"`
 }
 
 // provePositions has a light client prove every holder's balance from the genesis
@@ -270,7 +372,7 @@ func (n *quorum) supply() string {
 func (n *quorum) provePositions() {
 	n.t.Helper()
 	holders, err := n.p.NewUser().Holders(context.Background(), n.chain.Status.LedgerID)
-	if err != nil || len(holders) != sellers {
+	if err != nil || len(holders) != sellers+travellers {
 		n.t.Fatalf("%d holders, %v", len(holders), err)
 	}
 	light, err := n.p.LiveChain(n.chain).Light(context.Background(), n.chain.Status.Network.GenesisHash)
@@ -291,96 +393,4 @@ func (n *quorum) provePositions() {
 		}
 	}
 	n.t.Logf("%d balances proven", len(holders))
-}
-
-// swapping is holders who sell while something else happens.
-type swapping struct {
-	mutex      sync.Mutex
-	hashes     map[string]int // of acknowledged swaps
-	unanswered atomic.Int64   // which may have happened
-	began      time.Time
-}
-
-func (s *swapping) String() string {
-	s.mutex.Lock()
-	defer s.mutex.Unlock()
-	return fmt.Sprintf("%d swaps by now, %d without an answer", len(s.hashes), s.unanswered.Load())
-}
-
-func swapWhile(t *testing.T, p *platform.Platform, chain *lucidv1.Chain, people []*platform.User, something func(*swapping)) *swapping {
-	s := &swapping{hashes: map[string]int{}, began: time.Now()}
-	ctx, stop := context.WithCancel(context.Background())
-	var all sync.WaitGroup
-	for _, user := range people {
-		all.Go(func() {
-			for ctx.Err() == nil {
-				s.sell(t, user, chain.Status.LedgerID)
-			}
-		})
-	}
-	something(s)
-	stop()
-	all.Wait()
-	t.Logf("%.1f swaps a second over %s; %s", float64(len(s.hashes))/time.Since(s.began).Seconds(), time.Since(s.began).Round(time.Second), s)
-	return s
-}
-
-func (s *swapping) sell(t *testing.T, user *platform.User, id string) {
-	var sold struct {
-		Hash *string `json:"transaction_hash"`
-	}
-	body := map[string]any{"chain_id": id, "side": "sell", "token_amount": "10", "min_out": "0.000001", "simulate": false}
-	if err := user.Call(context.Background(), http.MethodPost, "/graduated-pools/swap", body, &sold); err != nil || sold.Hash == nil {
-		s.unanswered.Add(1)
-		time.Sleep(200 * time.Millisecond)
-		return
-	}
-	s.mutex.Lock()
-	defer s.mutex.Unlock()
-	if s.hashes[*sold.Hash]++; s.hashes[*sold.Hash] > 1 {
-		t.Errorf("two swaps are acknowledged with %s", *sold.Hash)
-	}
-}
-
-// check reads what the indexer took from the blocks: each acknowledged swap once,
-// and no more than may have gone unanswered besides.
-func (s *swapping) check(t *testing.T, p *platform.Platform, chain *lucidv1.Chain) {
-	var seen map[string]int
-	platform.Eventually(t, time.Minute, "every swap indexed", func(ctx context.Context) error {
-		seen = indexed(ctx, t, p, chain)
-		for hash := range s.hashes {
-			if seen[hash] != 1 {
-				return fmt.Errorf("swap %s is there %d times; %d of %d", hash, seen[hash], len(seen), len(s.hashes))
-			}
-		}
-		return nil
-	})
-	more := int64(len(seen) - len(s.hashes))
-	t.Logf("%d swaps on the chain, %d acknowledged, %d of the %d unanswered happened", len(seen), len(s.hashes), more, s.unanswered.Load())
-	if more < 0 || more > s.unanswered.Load() {
-		t.Errorf("%d swaps happened that nobody asked for", more-s.unanswered.Load())
-	}
-}
-
-func indexed(ctx context.Context, t *testing.T, p *platform.Platform, chain *lucidv1.Chain) map[string]int {
-	reader, seen := p.NewUser(), map[string]int{}
-	for page := 1; ; page++ {
-		path := fmt.Sprintf("/graduated-pools/%s/transactions?limit=100&page=%d", chain.Status.LedgerID, page)
-		answer, err := reader.Do(ctx, http.MethodGet, path, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		var rows []struct {
-			Hash string `json:"transaction_hash"`
-		}
-		if err := answer.Into(&rows); err != nil {
-			t.Fatal(err)
-		}
-		for _, row := range rows {
-			seen[row.Hash]++
-		}
-		if page >= answer.Pagination.Pages {
-			return seen
-		}
-	}
 }
