@@ -119,6 +119,7 @@ func host(ctx context.Context, config Config, document *types.GenesisDoc, hash s
 	if err := connect(ctx, config, node); err != nil {
 		return errors.Join(err, stop(node))
 	}
+	go files.pruner(node.BlockStore().Base, config.Logger).run(ctx)
 	config.Logger.Info("The node runs", "chain", document.ChainID, "genesisHash", hash)
 	select {
 	case <-ctx.Done():
@@ -242,7 +243,10 @@ func stop(node *cmtnode.Node) error {
 
 // databases remembers what CometBFT opens: it leaves some of its databases open
 // when it stops, and their locks with them.
-type databases struct{ opened []dbm.DB }
+type databases struct {
+	opened []dbm.DB
+	index  dbm.DB // of transactions
+}
 
 // open is a cmtconfig.DBProvider.
 func (d *databases) open(c *cmtconfig.DBContext) (dbm.DB, error) {
@@ -252,7 +256,14 @@ func (d *databases) open(c *cmtconfig.DBContext) (dbm.DB, error) {
 	}
 	database := &parting{DB: found}
 	d.opened = append(d.opened, database)
+	if c.ID == indexName {
+		d.index = database
+	}
 	return database, nil
+}
+
+func (d *databases) pruner(base func() int64, log logr.Logger) pruner {
+	return pruner{index: d.index, base: base, log: log}
 }
 
 // close closes what CometBFT has left open. Nothing is lost where that fails:
