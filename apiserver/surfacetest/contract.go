@@ -40,6 +40,15 @@ func held(t testing.TB, surface middleware.Surface) fiber.Handler {
 	}
 }
 
+// Message fails the test for a message, of a WebSocket say, that is not of the named
+// schema of a document.
+func Message(t testing.TB, d *openapi.Document, schema string, text []byte) {
+	t.Helper()
+	for _, problem := range validatorOf(t, d).Message(schema, text) {
+		t.Errorf("against %s of the OpenAPI document: %s\n%s", schema, problem, text)
+	}
+}
+
 func validatorOf(t testing.TB, d *openapi.Document) *conformance.Validator {
 	t.Helper()
 	compiling := sync.OnceValues(func() (*conformance.Validator, error) { return conformance.New(d) })

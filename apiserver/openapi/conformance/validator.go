@@ -136,12 +136,46 @@ func (v *Validator) checkAnswer(x Exchange, responses string) []string {
 	return append(problems, v.checkBody("answer", x.Body, media, pointer(at, "content", media, "schema"))...)
 }
 
-// checkHeaders looks for what must be there, and at the values of what is.
+// commonHeaders is where a document says which headers any answer may have: OpenAPI
+// knows only those of single responses.
+const commonHeaders = "/x-common-headers"
+
+// telling are the headers that mean something to a client of the surface: HTTP's own
+// are the server's business. Those with a dash at the end are families.
+var telling = []string{
+	"X-", "Ratelimit", "Ratelimit-", "Idempotency-", "Retry-After", "Location", "Etag", "Www-Authenticate", "Set-Cookie",
+}
+
+func tells(name string) bool {
+	return slices.ContainsFunc(telling, func(known string) bool {
+		return name == known || strings.HasSuffix(known, "-") && strings.HasPrefix(name, known)
+	})
+}
+
+// checkHeaders looks for what must be there, at the values of what is, and for what
+// nobody has described.
 func (v *Validator) checkHeaders(header http.Header, response map[string]any, at string) []string {
-	declared, _ := response["headers"].(map[string]any)
+	own, _ := response["headers"].(map[string]any)
+	problems := append(v.checkDeclared(header, own, pointer(at, "headers")),
+		v.checkDeclared(header, v.document.object(commonHeaders), commonHeaders)...)
+	described := map[string]bool{}
+	for _, declared := range []map[string]any{own, v.document.object(commonHeaders)} {
+		for name := range declared {
+			described[http.CanonicalHeaderKey(name)] = true
+		}
+	}
+	for name := range header {
+		if name = http.CanonicalHeaderKey(name); tells(name) && !described[name] {
+			problems = append(problems, "the document has no header "+name+" here")
+		}
+	}
+	return problems
+}
+
+func (v *Validator) checkDeclared(header http.Header, declared map[string]any, at string) []string {
 	var problems []string
 	for name := range declared {
-		definition, where, ok := v.document.get(pointer(at, "headers"), name)
+		definition, where, ok := v.document.get(at, name)
 		value := header.Get(name)
 		switch {
 		case !ok:
@@ -153,6 +187,12 @@ func (v *Validator) checkHeaders(header http.Header, response map[string]any, at
 		}
 	}
 	return problems
+}
+
+// Message lists how a JSON text breaks one of the document's schemas: a message of a
+// WebSocket belongs to no operation's answer.
+func (v *Validator) Message(schema string, text []byte) []string {
+	return v.checkBody("message", text, "application/json", pointer("/components/schemas", schema))
 }
 
 func (v *Validator) checkBody(what string, body []byte, media, schema string) []string {
@@ -186,6 +226,9 @@ func (v *Validator) validate(what, schema string, value any) []string {
 	}
 	return problems
 }
+
+// missing begins what the schema's compiler says of a member that is not there.
+const missing = "missing propert"
 
 var english = message.NewPrinter(language.English)
 
@@ -270,12 +313,24 @@ func (v *Validator) checkExamples(holder map[string]any, at string) []string {
 			problems = append(problems, v.validate("example", schema, example)...)
 		}
 		several, _ := body["examples"].(map[string]any)
-		for name, example := range several {
-			value := example.(map[string]any)["value"]
-			problems = append(problems, v.validate("example "+name, schema, value)...)
+		for name := range several {
+			example, _ := several[name].(map[string]any)
+			problems = append(problems, v.checkExample(name, schema, example)...)
 		}
 	}
 	return problems
+}
+
+// checkExample allows an example that says it is abbreviated to lack members.
+func (v *Validator) checkExample(name, schema string, example map[string]any) []string {
+	problems := v.validate("example "+name, schema, example["value"])
+	if example["x-abbreviated"] != true {
+		return problems
+	}
+	if len(problems) == 0 {
+		return []string{"example " + name + " is said to be abbreviated, and lacks nothing"}
+	}
+	return slices.DeleteFunc(problems, func(problem string) bool { return strings.Contains(problem, ": "+missing) })
 }
 
 // Text says which exchange the problems are of.

@@ -13,6 +13,7 @@ import (
 const things = `
 openapi: 3.1.0
 info: {title: Things, version: "1"}
+x-common-headers: {X-Trace: {schema: {type: string, maxLength: 3}}}
 x-unrouted-responses:
   "404": {$ref: "#/components/responses/Refused"}
   "405": {$ref: "#/components/responses/Refused"}
@@ -76,6 +77,9 @@ func good(change func(*Exchange)) Exchange {
 	return x
 }
 
+// bare takes the header away that only answers of 200 have.
+func bare(x *Exchange) { x.Header.Del("X-Left") }
+
 func get(query map[string][]string) func(*Exchange) {
 	return func(x *Exchange) {
 		x.Method, x.RequestBody, x.Query = http.MethodGet, nil, query
@@ -104,7 +108,20 @@ func TestCheck(t *testing.T) {
 		{"an undocumented type", func(x *Exchange) { x.Header.Set("Content-Type", "text/html") }, []string{`type "text/html"`}},
 		{"a missing header", func(x *Exchange) { x.Header.Del("X-Left") }, []string{"header X-Left is missing"}},
 		{"a wrong header", func(x *Exchange) { x.Header.Set("X-Left", "few") }, []string{"header X-Left /: got string, want integer"}},
-		{"a body that should not be", func(x *Exchange) { get(map[string][]string{"must": {""}})(x); x.Status = 204 }, []string{"no body with status 204"}},
+		{"an undocumented header", func(x *Exchange) { x.Header.Set("X-Secret", "1") }, []string{"no header X-Secret"}},
+		{"whatever the case of it", func(x *Exchange) { x.Header.Set("x-SECRET", "1") }, []string{"no header X-Secret"}},
+		{"a header of HTTP that tells the client something", func(x *Exchange) {
+			for _, name := range []string{"ETag", "Location", "RateLimit", "RateLimit-Policy", "Retry-After", "Set-Cookie", "WWW-Authenticate"} {
+				x.Header.Set(name, "1")
+			}
+		}, []string{
+			"no header Etag", "no header Location", "no header Ratelimit here", "no header Ratelimit-Policy", "no header Retry-After",
+			"no header Set-Cookie", "no header Www-Authenticate",
+		}},
+		{"the server's own business", func(x *Exchange) { x.Header.Set("Date", "today"); x.Header.Set("Vary", "*") }, nil},
+		{"a header that any answer may have", func(x *Exchange) { x.Header.Set("X-Trace", "abc") }, nil},
+		{"and that is wrong", func(x *Exchange) { x.Header.Set("X-Trace", "abcd") }, []string{"header X-Trace /: maxLength"}},
+		{"a body that should not be", func(x *Exchange) { get(map[string][]string{"must": {""}})(x); bare(x); x.Status = 204 }, []string{"no body with status 204"}},
 		{"a request that should have been refused", func(x *Exchange) { x.RequestBody = []byte(`{"nome": "n"}`) }, []string{"missing property 'name'", "'nome' not allowed"}},
 		{"no body where one is required", func(x *Exchange) { x.RequestBody = nil }, []string{"did without a body"}},
 		{"a body of another type", func(x *Exchange) { x.RequestHeader.Set("Content-Type", "text/plain") }, []string{`took a body of type "text/plain"`}},
@@ -128,14 +145,15 @@ func TestCheck(t *testing.T) {
 		{"an empty object is as good as no body", func(x *Exchange) { get(nil)(x); x.Path, x.RequestBody = "/things/7", []byte(`{}`) }, nil},
 		{"the literal path wins, and text is text", func(x *Exchange) {
 			get(nil)(x)
+			bare(x)
 			x.Path, x.Body = "/things/all", []byte("x")
 			x.Header.Set("Content-Type", "text/plain")
 		}, []string{"minLength: got 1, want 2"}},
 		{"an unknown path that is answered", func(x *Exchange) { x.Path = "/other" }, []string{"no such operation"}},
-		{"an unknown path that is refused", func(x *Exchange) { x.Path, x.Status, x.Body = "/other", 404, []byte(`{"error": 1}`) }, nil},
-		{"refused in no known way", func(x *Exchange) { x.Path, x.Status, x.Body = "/other", 404, []byte(`{}`) }, []string{"missing property 'error'"}},
-		{"an unknown method", func(x *Exchange) { x.Method, x.Status, x.Body = "PUT", 405, []byte(`{"error": 1}`) }, nil},
-		{"a known path is not found", func(x *Exchange) { x.Method, x.Status, x.Body = "PUT", 404, []byte(`{"error": 1}`) }, []string{"is that there is none"}},
+		{"an unknown path that is refused", func(x *Exchange) { bare(x); x.Path, x.Status, x.Body = "/other", 404, []byte(`{"error": 1}`) }, nil},
+		{"refused in no known way", func(x *Exchange) { bare(x); x.Path, x.Status, x.Body = "/other", 404, []byte(`{}`) }, []string{"missing property 'error'"}},
+		{"an unknown method", func(x *Exchange) { bare(x); x.Method, x.Status, x.Body = "PUT", 405, []byte(`{"error": 1}`) }, nil},
+		{"a known path is not found", func(x *Exchange) { bare(x); x.Method, x.Status, x.Body = "PUT", 404, []byte(`{"error": 1}`) }, []string{"is that there is none"}},
 	} {
 		got := v.Check(good(test.change))
 		slices.Sort(got)
@@ -181,6 +199,47 @@ func TestExamples(t *testing.T) {
 	// In the body of POST and in the answers of three operations: two each.
 	if problems := v.Examples(); len(problems) != 8 {
 		t.Errorf("%d problems: %q", len(problems), problems)
+	}
+}
+
+// An example may lack members, if it says so, and be wrong in nothing else.
+func TestAbbreviatedExamples(t *testing.T) {
+	const body, brief = `
+        required: true
+        content: {application/json: {schema: {$ref: "#/components/schemas/Thing"}}}`, `
+        content: {application/json: {schema: {$ref: "#/components/schemas/Thing"}, examples: {brief: EXAMPLE}}}`
+	for _, test := range []struct {
+		reason, example string
+		want            []string
+	}{
+		{"a member is left out", `{x-abbreviated: true, value: {"at": null}}`, nil},
+		{"without a word", `{value: {"at": null}}`, []string{"missing property 'name'"}},
+		{"nothing is left out", `{x-abbreviated: true, value: {"name": "n"}}`, []string{"lacks nothing"}},
+		{"something else is wrong", `{x-abbreviated: true, value: {"at": "noon"}}`, []string{"'noon' is not valid date-time"}},
+	} {
+		text := strings.Replace(things, body, strings.Replace(brief, "EXAMPLE", test.example, 1), 1)
+		v, err := New(document(t, text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := v.Examples(); text == things || !matching(got, test.want) {
+			t.Errorf("%s: %q, want %q", test.reason, got, test.want)
+		}
+	}
+}
+
+// What comes by another way than as an answer is held against a schema by its name.
+func TestMessage(t *testing.T) {
+	v, err := New(document(t, things))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for text, want := range map[string][]string{
+		`{"name": "n"}`: nil, `{"nome": 1}`: {"missing property 'name'", "'nome' not allowed"}, `{`: {"is not JSON"},
+	} {
+		if got := v.Message("Thing", []byte(text)); !matching(got, want) {
+			t.Errorf("%s: %q, want %q", text, got, want)
+		}
 	}
 }
 
