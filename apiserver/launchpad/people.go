@@ -3,6 +3,8 @@ package launchpad
 import (
 	"context"
 	"errors"
+	"net/url"
+	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -11,6 +13,7 @@ import (
 
 	"github.com/lucid-blockchain/lucid/apiserver/httpx"
 	"github.com/lucid-blockchain/lucid/apiserver/middleware"
+	"github.com/lucid-blockchain/lucid/internal/fault"
 	"github.com/lucid-blockchain/lucid/internal/identity"
 	"github.com/lucid-blockchain/lucid/internal/mail"
 	"github.com/lucid-blockchain/lucid/internal/snapshot"
@@ -159,19 +162,35 @@ func setSessionCookie(c *fiber.Ctx, token string, until time.Time) {
 	})
 }
 
-// logout ends the session that the request came with and takes the cookie away.
+// logout ends the session that the request came with and takes the cookie away. Who
+// has no session any more is signed out, too: a browser gets rid of a stale cookie
+// this way, and it can be repeated.
 func (s *Surface) logout(c *fiber.Ctx) error {
-	who, err := middleware.RequireUser(c)
-	if err != nil {
-		return err
+	who := middleware.IdentityOf(c)
+	if who.Anonymous() && foreignPage(c) {
+		return fault.New(fault.Unauthenticated, "Authentication required")
 	}
 	if who.Session != uuid.Nil {
-		if err := s.domain.Sessions.Revoke(c.UserContext(), who.UserID, who.Session); err != nil {
+		err := s.domain.Sessions.Revoke(c.UserContext(), who.UserID, who.Session)
+		if err != nil && !fault.Is(err, fault.NotFound) { // somebody was faster
 			return err
 		}
 	}
 	setSessionCookie(c, "", time.Unix(0, 0))
 	return answer(c, fiber.StatusOK, message{"Signed out successfully"})
+}
+
+// foreignPage reports whether another site's page had the browser send the request.
+// The cookie is then not looked at (see middleware), and is not to be taken away.
+func foreignPage(c *fiber.Ctx) bool {
+	switch c.Get("Sec-Fetch-Site") {
+	case "same-origin", "none":
+		return false
+	case "": // an old browser, or none at all
+		origin, err := url.Parse(c.Get(fiber.HeaderOrigin))
+		return err != nil || (*origin != url.URL{} && !strings.EqualFold(origin.Host, string(c.Request().Host())))
+	}
+	return true
 }
 
 // sessionView is one signed-in device of the caller.
