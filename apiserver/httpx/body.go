@@ -36,8 +36,39 @@ const (
 
 // ReadObject reads the request's body as one JSON object; no body at all is an
 // object without members. What is no JSON object is a Malformed fault. What is
-// wrong with single members is gathered and reported by [Object.Err].
+// wrong with single members is gathered and reported by [Object.Err], and so are
+// the parameters of the query, of which an operation with a body has none.
 func ReadObject(c *fiber.Ctx) (*Object, error) {
+	object, err := readBody(c)
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range ReadQuery(c).order {
+		object.Refuse(printable(name), RuleUnknown, unknownParameter, nil)
+	}
+	return object, nil
+}
+
+// NoBody refuses what the body of an operation that has none says. An object without
+// members says nothing: many clients send one along with any POST.
+func NoBody(c *fiber.Ctx) error {
+	object, err := readBody(c)
+	if err != nil {
+		return err
+	}
+	return object.Err()
+}
+
+// Nothing refuses body and parameters of an operation that has neither.
+func Nothing(c *fiber.Ctx) error {
+	object, err := ReadObject(c)
+	if err != nil {
+		return err
+	}
+	return object.Err()
+}
+
+func readBody(c *fiber.Ctx) (*Object, error) {
 	// Not c.Body(), which unpacks a Content-Encoding without a bound.
 	body := c.Request().Body()
 	if len(body) == 0 {

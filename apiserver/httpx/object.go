@@ -2,6 +2,7 @@ package httpx
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"math"
 	"slices"
@@ -230,15 +231,21 @@ func isNumber(value json.RawMessage) bool {
 	return value[0] == '-' || (value[0] >= '0' && value[0] <= '9')
 }
 
-// Int takes a whole number between lowest and highest.
+// Int takes a whole number between lowest and highest, however JSON writes it: 5,
+// 5.0 and 0.5e1 are one number.
 func (o *Object) Int(name string, lowest, highest int64) *int64 {
 	value, ok := o.take(name)
 	if !ok {
 		return nil
 	}
-	n, err := strconv.ParseInt(string(value), 10, 64)
-	if err != nil {
+	digits, whole := wholeDigits(string(value))
+	if !isNumber(value) || !whole {
 		o.Refuse(name, RuleType, "must be an integer", nil)
+		return nil
+	}
+	n, err := strconv.ParseInt(digits, 10, 64)
+	if err != nil {
+		o.Refuse(name, RuleRange, between(lowest, highest), nil)
 		return nil
 	}
 	if n < lowest || n > highest {
@@ -250,16 +257,16 @@ func (o *Object) Int(name string, lowest, highest int64) *int64 {
 
 // Err reports everything that is wrong, nil if nothing is: members that nobody
 // took are unknown. Further refusals of the same body, such as the domain's, are
-// merged in; where they name a member that is wrong already they add nothing. The
-// report is in the order of the body.
+// merged in; where they name a member that is wrong already they add nothing. What
+// else the domain says is heard once the body is right. The report is in the order of
+// the body.
 func (o *Object) Err(others ...error) error {
 	o.finish()
+	var later error
 	for _, other := range others {
 		refusal, ok := fault.As(other)
-		if other != nil && (!ok || refusal.Kind != fault.Invalid) {
-			return other
-		}
-		if other == nil {
+		if !ok || refusal.Kind != fault.Invalid {
+			later = cmp.Or(later, other)
 			continue
 		}
 		for _, f := range refusal.Fields {
@@ -267,7 +274,7 @@ func (o *Object) Err(others ...error) error {
 		}
 	}
 	if len(o.wrong) == 0 {
-		return nil
+		return later
 	}
 	slices.SortStableFunc(o.wrong, func(a, b fault.Field) int { return o.place(a.Name) - o.place(b.Name) })
 	return fault.InvalidFields(o.wrong...)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"maps"
+	"math"
 	"testing"
 	"time"
 
@@ -86,7 +87,10 @@ func TestObjectReportsOncePerMember(t *testing.T) {
 		t.Errorf("got %v\nwant %v", got, want)
 	}
 	other := errors.New("not about fields")
-	if err := o.Err(other); !errors.Is(err, other) {
+	if got := reasons(o.Err(other, domain)); !maps.Equal(got, want) {
+		t.Errorf("got %v: what is not about fields is heard once they are right", got)
+	}
+	if err := parse(t, `{}`).Err(nil, other); !errors.Is(err, other) {
 		t.Errorf("got %v, want the other error itself", err)
 	}
 }
@@ -170,5 +174,50 @@ func TestObjectsInside(t *testing.T) {
 	}
 	if last := refusal.Fields[len(refusal.Fields)-1].Name; last != "other.id" && last != "other" {
 		t.Errorf("%s comes last, want what comes last in the body", last)
+	}
+}
+
+// JSON has many spellings of one whole number, and none of them passes through a
+// float.
+func TestWholeNumbers(t *testing.T) {
+	const lowest, highest = -1_000, math.MaxInt64
+	for _, test := range []struct {
+		written string
+		want    int64
+		refused string
+		reason  string
+	}{
+		{"5", 5, "", "plain"},
+		{"5.0", 5, "", "a fraction of nothing"},
+		{"-7.000", -7, "", "below zero"},
+		{"0.5e1", 5, "", "an exponent makes it whole"},
+		{"12E+2", 1_200, "", "a capital letter and a sign"},
+		{"500e-2", 5, "", "zeros that the exponent takes away"},
+		{"0", 0, "", "zero"},
+		{"-0.0e99999999999999999999", 0, "", "zero, however far it is moved"},
+		{"9223372036854775807", math.MaxInt64, "", "no float holds this"},
+		{"9223372036854775807.0", math.MaxInt64, "", "nor this"},
+		{"922337203685477580.7e1", math.MaxInt64, "", "nor this"},
+		{"9223372036854775808", 0, "range", "one more than fits"},
+		{"1e400", 0, "range", "far more than fits"},
+		{"1e99999999999999999999", 0, "range", "an exponent that does not fit itself"},
+		{"-1001.0", 0, "range", "below the lowest"},
+		{"5.5", 0, "type", "a half"},
+		{"5e-1", 0, "type", "a half, by its exponent"},
+		{"1e-99999999999999999999", 0, "type", "next to nothing"},
+		{`"5"`, 0, "type", "text"},
+		{`"e5"`, 0, "type", "text that looks like an exponent"},
+		{"true", 0, "type", "a truth"},
+		{"[5]", 0, "type", "a list"},
+	} {
+		object := parse(t, `{"n": `+test.written+`}`)
+		got := object.Int("n", lowest, highest)
+		f, _ := fault.As(object.Err())
+		switch {
+		case test.refused == "" && (f != nil || got == nil || *got != test.want):
+			t.Errorf("%s: %s is %v, %v", test.reason, test.written, got, f)
+		case test.refused != "" && (f == nil || got != nil || f.Fields[0].Rule != test.refused):
+			t.Errorf("%s: %s is %v, %v", test.reason, test.written, got, f)
+		}
 	}
 }

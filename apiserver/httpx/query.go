@@ -1,6 +1,7 @@
 package httpx
 
 import (
+	"cmp"
 	"slices"
 	"strconv"
 	"strings"
@@ -37,6 +38,11 @@ func ReadQuery(c *fiber.Ctx) *Query {
 // Refuse remembers that a parameter is wrong.
 func (q *Query) Refuse(name, rule, reason string, value any) {
 	q.wrong = append(q.wrong, fault.Field{Name: name, Rule: rule, Reason: reason, Value: value})
+}
+
+// Refused reports whether a parameter is wrong.
+func (q *Query) Refused(name string) bool {
+	return slices.ContainsFunc(q.wrong, func(f fault.Field) bool { return f.Name == name })
 }
 
 // one takes a parameter that may be given once.
@@ -144,19 +150,25 @@ func (q *Query) UUID(name string) *uuid.UUID {
 
 // Err reports everything that is wrong, parameters that nobody took included: a
 // filter with a slip in its name would otherwise return everything. An id alone
-// is the seed's "Invalid user_id format" (seed launchpad, Wallets).
-func (q *Query) Err() error {
+// is the seed's "Invalid user_id format" (seed launchpad, Wallets). Fields that the
+// domain refuses are merged in, as [Object.Err] does it; what else it says is heard
+// once the query is right.
+func (q *Query) Err(others ...error) error {
 	for _, name := range q.order {
-		if q.taken[name] {
-			continue
+		if !q.taken[name] {
+			q.Refuse(printable(name), RuleUnknown, unknownParameter, nil)
 		}
-		if !utf8.ValidString(name) {
-			name = "query"
+	}
+	var later error
+	for _, other := range others {
+		if refusal, ok := fault.As(other); ok && refusal.Kind == fault.Invalid {
+			q.merge(refusal)
+		} else {
+			later = cmp.Or(later, other)
 		}
-		q.Refuse(name, RuleUnknown, "is not a known parameter", nil)
 	}
 	if len(q.wrong) == 0 {
-		return nil
+		return later
 	}
 	if only := q.wrong[0]; len(q.wrong) == 1 && only.Rule == RuleUUID {
 		f := fault.New(fault.Malformed, "Invalid %s format", only.Name)
@@ -164,6 +176,24 @@ func (q *Query) Err() error {
 		return f
 	}
 	return fault.InvalidFields(q.wrong...)
+}
+
+const unknownParameter = "is not a known parameter"
+
+// printable is the name of a parameter in a report, which broken text can't be in.
+func printable(name string) string {
+	if !utf8.ValidString(name) {
+		return "query"
+	}
+	return name
+}
+
+func (q *Query) merge(refusal *fault.Fault) {
+	for _, f := range refusal.Fields {
+		if !q.Refused(f.Name) {
+			q.Refuse(f.Name, f.Rule, f.Reason, f.Value)
+		}
+	}
 }
 
 // NoQuery refuses parameters on a route that has none.

@@ -52,11 +52,11 @@ func (s *Surface) faucet(c *fiber.Ctx) error {
 		return err
 	}
 	body.Require("amount_cnpy")
-	amount := body.Amount("amount_cnpy")
-	if err := body.Err(); err != nil {
+	amount := amountOr(body, "amount_cnpy")
+	if err := body.Err(ledger.ValidateFaucet(amount)); err != nil {
 		return err
 	}
-	if err := s.domain.Accounts.Faucet(c.UserContext(), user, *amount); err != nil {
+	if err := s.domain.Accounts.Faucet(c.UserContext(), user, amount); err != nil {
 		return err
 	}
 	return s.answerAccount(c, user)

@@ -15,10 +15,13 @@ import (
 
 // Bridge is the one-way order book; *bridge.Service is one.
 type Bridge interface {
+	ValidateSwap(r bridge.SwapRequest) error
 	Swap(ctx context.Context, r bridge.SwapRequest) (bridge.Swap, error)
 	SwapOf(ctx context.Context, buyer, id uuid.UUID) (bridge.Swap, []bridge.Receipt, error)
 	Swaps(ctx context.Context, buyer uuid.UUID, status bridge.SwapStatus, page bridge.Page) ([]bridge.Swap, int64, error)
+	ValidateOrder(r bridge.OrderRequest) error
 	CreateOrder(ctx context.Context, r bridge.OrderRequest) (bridge.Order, error)
+	ValidateChange(ctx context.Context, seller, id uuid.UUID, c bridge.OrderChange) error
 	UpdateOrder(ctx context.Context, seller, id uuid.UUID, c bridge.OrderChange) (bridge.Order, error)
 	DeleteOrder(ctx context.Context, seller, id uuid.UUID) error
 	Order(ctx context.Context, id uuid.UUID) (bridge.Order, error)
@@ -142,9 +145,6 @@ func (s *Surface) bridgeSwap(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	if err := httpx.NoQuery(c); err != nil {
-		return err
-	}
 	body, err := httpx.ReadObject(c)
 	if err != nil {
 		return err
@@ -154,7 +154,8 @@ func (s *Surface) bridgeSwap(c *fiber.Ctx) error {
 		BuyerID: user, Asset: bridge.Asset{Network: body.String("network"), Symbol: body.String("asset")},
 		CNPY: amountOr(body, "cnpy_amount"), MaxPrice: body.Slope("max_price"), IdempotencyKey: idempotencyKey(c),
 	}
-	if err := body.Err(); err != nil {
+	// The domain's own complaints go into the same list.
+	if err := body.Err(s.domain.Bridge.ValidateSwap(request)); err != nil {
 		return err
 	}
 	made, err := s.domain.Bridge.Swap(c.UserContext(), request)
@@ -246,9 +247,6 @@ func (s *Surface) createBridgeOrder(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	if err := httpx.NoQuery(c); err != nil {
-		return err
-	}
 	body, err := httpx.ReadObject(c)
 	if err != nil {
 		return err
@@ -259,7 +257,7 @@ func (s *Surface) createBridgeOrder(c *fiber.Ctx) error {
 		CNPY: amountOr(body, "cnpy_amount"), Ask: amountOr(body, "ask_amount"), Address: body.String("address"),
 		IdempotencyKey: idempotencyKey(c),
 	}
-	if err := body.Err(); err != nil {
+	if err := body.Err(s.domain.Bridge.ValidateOrder(request)); err != nil {
 		return err
 	}
 	made, err := s.domain.Bridge.CreateOrder(c.UserContext(), request)
@@ -306,7 +304,7 @@ func (s *Surface) updateBridgeOrder(c *fiber.Ctx) error {
 	change := bridge.OrderChange{
 		CNPY: body.Amount("cnpy_amount"), Ask: body.Amount("ask_amount"), Address: body.Text("address"),
 	}
-	if err := body.Err(); err != nil {
+	if err := body.Err(s.domain.Bridge.ValidateChange(c.UserContext(), user, id, change)); err != nil {
 		return err
 	}
 	changed, err := s.domain.Bridge.UpdateOrder(c.UserContext(), user, id, change)

@@ -187,8 +187,16 @@ func TestBridgeFields(t *testing.T) {
 		{"filters", http.MethodGet, "/bridge/orders?status=gone&network=a-name-that-is-longer-than-any-network&limit=0", "", map[string]string{
 			"status": "must be open, locked, closed or cancelled", "network": "must be at most 32 characters", "limit": "must be between 1 and 100"}},
 		{"a filter of swaps", http.MethodGet, "/bridge/swaps?status=open", "", map[string]string{"status": "must be pending, completed, partial or expired"}},
-		{"a swap has no parameters", http.MethodPost, "/bridge/swap?dry_run=1", `{}`, map[string]string{"dry_run": "is not a known parameter"}},
-		{"nor has an order", http.MethodPost, "/bridge/orders?x=1", `{}`, map[string]string{"x": "is not a known parameter"}},
+		{"a swap has no parameters", http.MethodPost, "/bridge/swap?dry_run=1", `{"network": "ethereum", "asset": "USDT", "cnpy_amount": 1}`,
+			map[string]string{"dry_run": "is not a known parameter"}},
+		{"what is unknown and what the domain refuses of a swap", http.MethodPost, "/bridge/swap?x=1",
+			`{"network": "moon", "asset": 7, "cnpy_amount": 0, "max_price": -1, "price": 1}`, map[string]string{
+				"x": "is not a known parameter", "network": "is not a network that the bridge watches", "asset": "must be a string",
+				"cnpy_amount": "must be greater than 0", "max_price": "must be greater than 0", "price": "is not a known field"}},
+		{"what is unknown and what the domain refuses of an order", http.MethodPost, "/bridge/orders?x=1",
+			`{"network": "ethereum", "asset": "USDT", "cnpy_amount": 1, "ask_amount": "much", "address": "here", "fee": 0}`, map[string]string{
+				"x": "is not a known parameter", "cnpy_amount": "must be at least 1000", "ask_amount": "must be a decimal number such as 12.5",
+				"address": "must be an address that begins with 0x", "fee": "is not a known field"}},
 	}
 	for _, c := range cases {
 		got := details(t, p.as(user, c.method, c.path, c.body))
@@ -197,8 +205,8 @@ func TestBridgeFields(t *testing.T) {
 		}
 	}
 	order := p.offer(user)
-	got := details(t, p.as(user, http.MethodPut, "/bridge/orders/"+order, `{"cnpy_amount": 1, "address": "here"}`))
-	if got["cnpy_amount"] != "must be at least 1000" || got["address"] != "must be an address that begins with 0x" {
+	got := details(t, p.as(user, http.MethodPut, "/bridge/orders/"+order+"?x=1", `{"cnpy_amount": 1, "address": "here", "fee": 0}`))
+	if got["cnpy_amount"] != "must be at least 1000" || got["address"] != "must be an address that begins with 0x" || got["x"] == "" || got["fee"] == "" {
 		t.Errorf("a change is held to the terms: %v", got)
 	}
 	got = details(t, p.as(user, http.MethodPut, "/bridge/orders/"+order, `{"status": "closed"}`))

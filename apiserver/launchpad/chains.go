@@ -1,11 +1,14 @@
 package launchpad
 
 import (
+	"context"
+
 	"github.com/gofiber/fiber/v2"
 	"github.com/google/uuid"
 
 	"github.com/lucid-blockchain/lucid/apiserver/httpx"
 	"github.com/lucid-blockchain/lucid/internal/chain"
+	"github.com/lucid-blockchain/lucid/internal/fault"
 )
 
 // longestSearch is as long as a chain's name may be (seed launchpad, Chains).
@@ -64,16 +67,13 @@ func (s *Surface) createChain(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	if err := httpx.NoQuery(c); err != nil {
-		return err
-	}
 	body, err := httpx.ReadObject(c)
 	if err != nil {
 		return err
 	}
 	spec := readSpec(body, user)
 	// The domain's own complaints go into the same list.
-	if err := body.Err(chain.Validate(spec)); err != nil {
+	if err := body.Err(chain.Validate(spec), s.knownTemplate(c.UserContext(), spec.TemplateID)); err != nil {
 		return err
 	}
 	created, err := s.domain.Chains.Create(c.UserContext(), spec)
@@ -81,6 +81,24 @@ func (s *Surface) createChain(c *fiber.Ctx) error {
 		return err
 	}
 	return answer(c, fiber.StatusCreated, viewChain(created))
+}
+
+// knownTemplate says what Create would say of the template, which Validate does not
+// look for.
+func (s *Surface) knownTemplate(ctx context.Context, id *uuid.UUID) error {
+	if id == nil {
+		return nil
+	}
+	template, err := s.domain.Chains.Template(ctx, *id)
+	if err != nil && !fault.Is(err, fault.NotFound) {
+		return err
+	}
+	if err == nil && template.IsActive {
+		return nil
+	}
+	return fault.InvalidFields(fault.Field{
+		Name: "template_id", Reason: "must be the id of an active template", Value: id.String(), Rule: "exists",
+	})
 }
 
 // readSpec takes the members of the seed's body of POST /chains.

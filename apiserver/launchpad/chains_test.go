@@ -45,6 +45,10 @@ func TestCreateChainReportsEveryWrongField(t *testing.T) {
 			map[string]string{"creation_fee_cnpy": "has too many decimal places"}},
 		{"the database is asked for the template", `{"chain_name": "A", "token_symbol": "A", "template_id": "` + seedTemplate + `"}`,
 			map[string]string{"template_id": "must be the id of an active template"}},
+		{"whatever else is wrong", `{"chain_name": "A", "token_symbol": "a", "template_id": "` + seedTemplate + `", "colour": 1}`, map[string]string{
+			"template_id": "must be the id of an active template", "colour": "is not a known field",
+			"token_symbol": "must contain only uppercase letters",
+		}},
 	} {
 		got := details(t, p.as(user, http.MethodPost, "/chains", test.body))
 		if !maps.Equal(got, test.want) {

@@ -163,28 +163,69 @@ func decoded(t *testing.T, text []byte) any {
 	return value
 }
 
-// TestQueriesAreDocumented sends each GET every parameter that the document has
-// for it and one that it doesn't have: only that one may be refused.
+// operations are those under /api/v1, with paths on which they can be asked.
+func operations(t *testing.T, chain string, ask func(o *openapi.Operation, path string)) {
+	t.Helper()
+	asked := 0
+	for _, o := range documented().Operations() {
+		path, there := strings.CutPrefix(strings.NewReplacer("{id}", chain, "{address}", seedAddress).Replace(o.Path), "/api/v1")
+		if there {
+			ask(o, path)
+			asked++
+		}
+	}
+	t.Logf("%d operations", asked)
+}
+
+// TestQueriesAreDocumented sends each operation every parameter that the document has
+// for it and one that it doesn't have: that one is refused, and of an operation
+// without a body nothing else is.
 func TestQueriesAreDocumented(t *testing.T) {
 	p := newPlatform(t)
 	user := uuid.New()
-	chain := p.launched(user, "Queried", "")
-	for _, o := range documented().Operations() {
-		if o.Method != http.MethodGet || !strings.HasPrefix(o.Path, "/api/v1/") {
-			continue
-		}
+	operations(t, p.launched(user, "Queried", ""), func(o *openapi.Operation, path string) {
 		query := "unheard_of=1"
 		for _, parameter := range o.Parameters {
 			if parameter.In == "query" {
 				query += "&" + parameter.Name + "=" + sampleOf(parameter)
 			}
 		}
-		path := strings.TrimPrefix(strings.NewReplacer("{id}", chain, "{address}", seedAddress).Replace(o.Path), "/api/v1")
 		got := details(t, p.as(user, o.Method, path+"?"+query, ""))
-		if want := map[string]string{"unheard_of": "is not a known parameter"}; !maps.Equal(got, want) {
-			t.Errorf("%s?%s: %v", o.Path, query, got)
+		want := map[string]string{"unheard_of": "is not a known parameter"}
+		if got["unheard_of"] != want["unheard_of"] || o.RequestBody == nil && !maps.Equal(got, want) {
+			t.Errorf("%s %s?%s: %v", o.Method, o.Path, query, got)
+		}
+	})
+}
+
+// TestBodiesAreDocumented sends each operation a member that the document doesn't have
+// for it, also where there is no body at all.
+func TestBodiesAreDocumented(t *testing.T) {
+	p := newPlatform(t)
+	user := uuid.New()
+	chain := p.launched(user, "Unembodied", "")
+	operations(t, chain, func(o *openapi.Operation, path string) {
+		got := details(t, p.as(user, o.Method, path, `{"unheard_of": 1}`))
+		want := map[string]string{"unheard_of": "is not a known field"}
+		if got["unheard_of"] != want["unheard_of"] || o.RequestBody == nil && !maps.Equal(got, want) {
+			t.Errorf("%s %s: %v", o.Method, o.Path, got)
+		}
+		if o.RequestBody != nil {
+			return
+		}
+		for body, message := range map[string]string{"{": "Invalid JSON payload", "[]": "Invalid JSON payload"} {
+			expect(t, p.as(user, o.Method, path, body), http.StatusBadRequest, "BAD_REQUEST", message)
+		}
+		form := p.as(user, o.Method, path, "a=b", "Content-Type", "application/x-www-form-urlencoded")
+		expect(t, form, http.StatusBadRequest, "BAD_REQUEST", "Content-Type must be application/json")
+	})
+	for _, body := range []string{"", "{}"} {
+		if answer := p.as(user, http.MethodPost, "/auth/logout", body); answer.Status != http.StatusOK {
+			t.Errorf("%q says nothing: %d %s", body, answer.Status, answer.Body)
 		}
 	}
+	stranger := p.Do(http.MethodDelete, "/api/v1/chains/"+chain+"?x=1", `{"unheard_of": 1}`)
+	expect(t, stranger, http.StatusUnauthorized, "UNAUTHORIZED", "Authentication required")
 }
 
 // sampleOf is a value that a parameter's schema allows.
@@ -198,6 +239,8 @@ func sampleOf(p *openapi.Parameter) string {
 		return schema.Enum[0].String()
 	case schema.Format == "uuid":
 		return seedChain
+	case p.Name == "end":
+		return "2024-01-15T11:00:00Z" // behind the start
 	case schema.Format == "date-time":
 		return "2024-01-15T10:00:00Z"
 	case slices.Equal(schema.Type, []string{"boolean"}):

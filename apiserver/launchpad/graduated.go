@@ -276,9 +276,6 @@ func (s *Surface) carryOut(c *fiber.Ctx, read func(*httpx.Object) tx.Message, vi
 	if err != nil {
 		return err
 	}
-	if err := httpx.NoQuery(c); err != nil {
-		return err
-	}
 	body, err := httpx.ReadObject(c)
 	if err != nil {
 		return err

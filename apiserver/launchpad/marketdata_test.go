@@ -61,6 +61,11 @@ func TestCandlesRoute(t *testing.T) {
 		}, "everything wrong at once"},
 		{"?interval=1m&start=" + at(now.Add(-24*time.Hour)), map[string]string{"start": "must be at most 1000 candles before end"}, "1440 minutes"},
 		{"?start=" + at(now) + "&end=" + at(now.Add(-time.Hour)), map[string]string{"start": "must be before end"}, "backwards"},
+		{"?zoom=1&start=" + at(now) + "&end=" + at(now.Add(-time.Hour)), map[string]string{
+			"start": "must be before end", "zoom": "is not a known parameter",
+		}, "backwards, and of no known parameter"},
+		{"?interval=2m&start=" + at(now.Add(-24*365*time.Hour)), map[string]string{"interval": "must be 1m, 5m, 15m, 1h, 4h or 1d"},
+			"how many candles that is, nobody knows"},
 	} {
 		if got := details(t, p.as(user, http.MethodGet, "/virtual-pools/"+id+"/candles"+test.query, "")); !maps.Equal(got, test.want) {
 			t.Errorf("%s:\n got %v\nwant %v", test.reason, got, test.want)

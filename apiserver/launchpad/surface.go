@@ -121,7 +121,7 @@ func (s *Surface) Name() string { return ratelimit.SurfaceLaunchpad }
 func (s *Surface) Register(r fiber.Router) {
 	r.Get("/health", s.health)
 	s.Document().Register(r)
-	api := r.Group("/api/v1")
+	api := describedBy(s.Document(), r.Group(prefix))
 	api.Get("/templates", httpx.Operation("Failed to retrieve templates", s.listTemplates))
 	s.registerPeople(api)
 	s.registerChains(api)

@@ -63,9 +63,6 @@ func (s *Surface) voucher(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	if err := httpx.NoQuery(c); err != nil {
-		return err
-	}
 	body, err := httpx.ReadObject(c)
 	if err != nil {
 		return err

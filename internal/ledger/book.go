@@ -43,14 +43,22 @@ func (p Page) limitOffset() (limit, offset int32) {
 	return int32(p.Size), int32((p.Number - 1) * p.Size)
 }
 
+// ValidateFaucet refuses an amount that Faucet would not give.
+func ValidateFaucet(amount money.Amount) error {
+	if amount > 0 && amount <= FaucetLimit {
+		return nil
+	}
+	return fault.InvalidFields(fault.Field{
+		Name: "amount_cnpy", Value: amount, Rule: "range",
+		Reason: fmt.Sprintf("must be greater than 0 and at most %s", FaucetLimit),
+	})
+}
+
 // Faucet gives a user CNPY out of nothing, for development. It answers with
 // the CNPY balance after it.
 func Faucet(ctx context.Context, s *store.Store, user uuid.UUID, amount money.Amount) (Balance, error) {
-	if amount <= 0 || amount > FaucetLimit {
-		return Balance{}, fault.InvalidFields(fault.Field{
-			Name: "amount_cnpy", Value: amount, Rule: "range",
-			Reason: fmt.Sprintf("must be greater than 0 and at most %s", FaucetLimit),
-		})
+	if err := ValidateFaucet(amount); err != nil {
+		return Balance{}, err
 	}
 	id, err := uuid.NewV7()
 	if err != nil {
