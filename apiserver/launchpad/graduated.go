@@ -281,7 +281,7 @@ func (s *Surface) carryOut(c *fiber.Ctx, read func(*httpx.Object) tx.Message, vi
 		return err
 	}
 	in := readInstruction(body, user)
-	in.order.Message = read(body)
+	in.order.Message, in.order.IdempotencyKey = read(body), idempotencyKey(c)
 	// The domain's own complaints go into the same list.
 	if err := body.Err(in.order.Validate()); err != nil {
 		return err
@@ -293,6 +293,9 @@ func (s *Surface) carryOut(c *fiber.Ctx, read func(*httpx.Object) tx.Message, vi
 	receipt, err := do(c.UserContext(), in.order, in.by)
 	if err != nil {
 		return err
+	}
+	if receipt.Replayed {
+		c.Set(headerReplayed, "true")
 	}
 	return answer(c, status, view(receipt))
 }

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -18,9 +19,11 @@ import (
 	"github.com/lucid-blockchain/lucid/internal/graduated"
 	"github.com/lucid-blockchain/lucid/internal/graduated/graduatedtest"
 	"github.com/lucid-blockchain/lucid/internal/keystore"
+	"github.com/lucid-blockchain/lucid/internal/livechain"
 	"github.com/lucid-blockchain/lucid/internal/livechain/genesis"
 	"github.com/lucid-blockchain/lucid/internal/livechain/node/nodetest"
 	"github.com/lucid-blockchain/lucid/internal/livechain/tx"
+	"github.com/lucid-blockchain/lucid/internal/money"
 )
 
 // livePlatform is a platform with one chain that has graduated: a real node, an
@@ -166,6 +169,105 @@ func TestGraduatedSignedTransaction(t *testing.T) {
 	}
 	if pool := p.awaitPool(1); pool["unique_traders"] != json.Number("1") {
 		t.Errorf("the pool: %v", pool)
+	}
+}
+
+// give sends tokens from the whale's platform wallet to an address on the chain.
+func (p *livePlatform) give(to string, tokens money.Amount) {
+	p.t.Helper()
+	key, err := p.keys.UserKey(p.t.Context(), p.whale)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	address, err := livechain.ParseAddress(to)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	sent, err := p.live.Act(p.t.Context(), key, tx.Body{
+		ChainID: p.live.ID, Fee: genesis.DefaultMinFee, Message: tx.Transfer{To: address, Asset: tx.Token, Amount: tokens},
+	})
+	if err == nil {
+		_, err = p.live.Await(p.t.Context(), sent)
+	}
+	if err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// An order that is signed by a wallet of the caller's, under its password. Simulating
+// needs none, and asks for whose the wallet is all the same.
+func TestGraduatedOwnWallet(t *testing.T) {
+	p := newLivePlatform(t)
+	user, stranger := uuid.New(), uuid.New()
+	own := p.ok(user, http.StatusCreated, http.MethodPost, "/wallets", `{"password": "`+walletPassword+`"}`)
+	id, address := own["id"].(string), own["address"].(string)
+	p.give(address, 10_000*money.Unit)
+	const path = "/graduated-pools/swap"
+	order := func(more string) string {
+		return fmt.Sprintf(`{"chain_id": %q, "side": "sell", "token_amount": 1000%s}`, p.chain, more)
+	}
+	by := func(id, more string) string { return order(fmt.Sprintf(`, "wallet_id": %q%s`, id, more)) }
+	const simulate, guess = `, "simulate": true`, `, "password": "a wrong one"`
+	foreseen := p.ok(user, http.StatusOK, http.MethodPost, path, by(id, simulate))
+	sold := p.ok(user, http.StatusCreated, http.MethodPost, path, by(id, `, "password": "`+walletPassword+`"`))
+	if foreseen["address"] != address || sold["address"] != address || foreseen["out"] != sold["out"] || sold["transaction_hash"] == nil {
+		t.Errorf("simulated %v, happened %v", foreseen, sold)
+	}
+	if anybody := p.ok(stranger, http.StatusOK, http.MethodPost, path, order(simulate)); anybody["address"] != nil {
+		t.Errorf("what a swap comes to is no secret, and nobody's: %v", anybody)
+	}
+	for _, more := range []string{simulate, guess} {
+		expect(t, p.as(stranger, http.MethodPost, path, by(id, more)), http.StatusForbidden, "FORBIDDEN", "Access denied")
+		expect(t, p.as(user, http.MethodPost, path, by(seedWallet, more)), http.StatusNotFound, "NOT_FOUND", "Wallet not found")
+	}
+	expect(t, p.as(user, http.MethodPost, path, by(id, guess)), http.StatusUnauthorized, "UNAUTHORIZED", "Invalid password")
+	for range 4 {
+		p.as(user, http.MethodPost, path, by(id, guess))
+	}
+	for _, more := range []string{simulate, `, "password": "` + walletPassword + `"`} {
+		expect(t, p.as(user, http.MethodPost, path, by(id, more)), http.StatusForbidden, "FORBIDDEN", "Wallet is locked due to too many failed attempts")
+	}
+	got := details(t, p.as(user, http.MethodPost, path, order(`, "simulate": true, "signed_transaction": "0x00"`)))
+	if got["signed_transaction"] != "is not the canonical encoding of a transaction" {
+		t.Errorf("a simulation looks at what was signed: %v", got)
+	}
+}
+
+// Whoever lost the answer asks again under the same key: it moves once.
+func TestGraduatedIdempotencyKey(t *testing.T) {
+	p := newLivePlatform(t)
+	const key = "Idempotency-Key"
+	send := func(user uuid.UUID, kind, body string) surfacetest.Answer {
+		return p.as(user, http.MethodPost, "/graduated-pools/"+kind, fmt.Sprintf(`{"chain_id": %q, %s}`, p.chain, body), key, kind)
+	}
+	orders := []struct{ kind, body, other string }{
+		{"swap", `"side": "sell", "token_amount": 100000`, `"side": "sell", "token_amount": "100000.000001"`},
+		{"liquidity-deposit", `"cnpy_amount": 1, "token_amount": 10000`, `"cnpy_amount": 1, "token_amount": 10001`},
+		{"liquidity-withdrawal", `"percent": 50.0`, `"percent": 51`},
+	}
+	for _, order := range orders {
+		foreseen := send(p.whale, order.kind, order.body+`, "simulate": true`)
+		first, again := send(p.whale, order.kind, order.body), send(p.whale, order.kind, order.body)
+		if foreseen.Status != http.StatusOK || first.Status != http.StatusCreated || again.Status != http.StatusCreated || string(first.Body) != string(again.Body) {
+			t.Errorf("%s: a repeated key is answered the same:\n%s\n%s\n%s", order.kind, foreseen.Body, first.Body, again.Body)
+		}
+		if first.Header.Get("Idempotency-Replayed") != "" || again.Header.Get("Idempotency-Replayed") != "true" {
+			t.Errorf("%s: only the replay is marked as one", order.kind)
+		}
+		expect(t, send(p.whale, order.kind, order.other), http.StatusConflict, "CONFLICT", "The Idempotency-Key was used for another request")
+	}
+	if pool := p.awaitPool(len(orders)); pool["unique_traders"] != json.Number("1") {
+		t.Errorf("the pool: %v", pool)
+	}
+	stranger := uuid.New()
+	expect(t, send(stranger, "swap", orders[0].body), http.StatusUnprocessableEntity, "UNPROCESSABLE_ENTITY",
+		"The platform keeps no wallet for you: name one by wallet_id, or send a signed_transaction")
+	got := details(t, p.as(p.whale, http.MethodPost, "/graduated-pools/swap", `{"side": "sell", "token_amount": 0}`, key, strings.Repeat("k", 256)))
+	if got[key] != "must be at most 255 bytes of printable text" || got["token_amount"] == "" || got["pool_id"] == "" {
+		t.Errorf("got %v", got)
+	}
+	if pool := p.awaitPool(len(orders)); pool["total_transactions"] != json.Number("3") {
+		t.Errorf("moved again: %v", pool)
 	}
 }
 

@@ -5,10 +5,12 @@ import (
 	"crypto/ed25519"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"strings"
 	"time"
 
 	"github.com/lucid-blockchain/lucid/internal/fault"
+	"github.com/lucid-blockchain/lucid/internal/livechain"
 	"github.com/lucid-blockchain/lucid/internal/livechain/app"
 	"github.com/lucid-blockchain/lucid/internal/livechain/client"
 	"github.com/lucid-blockchain/lucid/internal/livechain/tx"
@@ -25,22 +27,51 @@ const (
 	nonceRetry = 100 * time.Millisecond
 )
 
-// sent is a transaction that the chain's mempool has taken.
-type sent struct {
+// transaction is what an order has become: signed, and on the chain or not.
+type transaction struct {
 	client.Sent
-	fee money.Amount
+	raw   []byte
+	fee   money.Amount
+	fresh bool // nobody but this process has it yet
+}
+
+// transactionOf reads what has been signed. No block up to since has it; 0 says that
+// this is not known.
+func transactionOf(raw []byte, since int64) (transaction, error) {
+	signed, err := tx.Decode(raw)
+	if err != nil {
+		return transaction{}, fmt.Errorf("read a signed transaction: %w", err)
+	}
+	made := transaction{raw: raw, fee: signed.Fee, Sent: client.Sent{
+		Hash: client.HashOf(raw), Since: since, Sender: signed.Sender(), Nonce: signed.Nonce,
+	}}
+	if signed.Expires != 0 {
+		made.Expires = time.Unix(signed.Expires, 0)
+	}
+	return made, nil
+}
+
+// errand is an order on its way to its chain.
+type errand struct {
+	*Service
+	target
+	info    app.Info
+	order   Order
+	by      Authority
+	expires time.Time // of what is signed for it here
 }
 
 // Execute signs an order, or takes it ready-signed, has the chain carry it out
 // and waits for its block. Faults: Invalid (fields, a signed transaction that is
 // not what the order says), NotFound (pool, wallet), Unprocessable (balance,
-// minimum, deadline), Conflict (nonce of a signed transaction), Unavailable (the
-// chain does not answer, or no block took the transaction in time), and those of
-// Wallets.
+// minimum, deadline), Conflict (nonce of a signed transaction, key of another
+// order), Unavailable (the chain does not answer, or no block took the transaction
+// in time), and those of Wallets.
 //
-// A signed transaction that comes again is answered again. One that is signed
-// here expires with the deadline, at the latest after fifteen seconds; until then
-// it is signed anew as often as another order of the account is faster.
+// A signed transaction that comes again is answered again, and so is an order under
+// the caller's own key. One that is signed here expires with the deadline, at the
+// latest after fifteen seconds; until then it is signed anew as often as another
+// order of the account is faster.
 func (s *Service) Execute(ctx context.Context, o Order, by Authority) (Receipt, error) {
 	t, info, err := s.begin(ctx, o)
 	if err != nil {
@@ -48,16 +79,22 @@ func (s *Service) Execute(ctx context.Context, o Order, by Authority) (Receipt, 
 	}
 	waiting, cancel := context.WithTimeout(ctx, patience+patience/3)
 	defer cancel()
-	expires := s.expiry(o.Deadline)
+	e := errand{s, t, info, o, by, s.expiry(o.Deadline)}
+	if o.IdempotencyKey != "" {
+		return e.once(waiting)
+	}
+	return e.run(waiting)
+}
+
+// run carries an order out that nobody will ask for again.
+func (e errand) run(ctx context.Context) (Receipt, error) {
+	if err := e.onTime(e.order); err != nil {
+		return Receipt{}, err
+	}
 	for {
-		receipt, err := s.attempt(waiting, t, info, o, by, expires)
-		if len(by.Signed) > 0 || !outpaced(err) || !s.now().Before(expires) {
-			return receipt, explain(err, len(by.Signed) > 0)
-		}
-		select {
-		case <-waiting.Done():
-			return Receipt{}, explain(err, false)
-		case <-time.After(nonceRetry):
+		receipt, err := e.attempt(ctx)
+		if !outpaced(err) || !e.again(ctx) {
+			return receipt, e.explain(err)
 		}
 	}
 }
@@ -69,25 +106,60 @@ func outpaced(err error) bool {
 	return code == app.CodeStaleNonce || errors.Is(err, client.ErrSuperseded)
 }
 
-func (s *Service) attempt(ctx context.Context, t target, info app.Info, o Order, by Authority, expires time.Time) (Receipt, error) {
-	handed, err := s.send(ctx, t, info, o, by, expires)
+// again reports, after a pause, whether there is time to sign anew what is to be
+// signed here.
+func (e errand) again(ctx context.Context) bool {
+	if len(e.by.Signed) > 0 || !e.now().Before(e.expires) {
+		return false
+	}
+	select {
+	case <-ctx.Done():
+		return false
+	case <-time.After(nonceRetry):
+		return true
+	}
+}
+
+func (e errand) explain(err error) error { return explain(err, len(e.by.Signed) > 0) }
+
+func (e errand) attempt(ctx context.Context) (Receipt, error) {
+	made, err := e.sign(ctx)
 	if err != nil {
 		return Receipt{}, err
 	}
-	included, err := t.client.Await(ctx, handed.Sent)
+	if err := e.hand(ctx, made); err != nil {
+		return Receipt{}, err
+	}
+	return e.settle(ctx, made)
+}
+
+// hand gives a transaction to the chain, unless a block has it already.
+func (e errand) hand(ctx context.Context, made transaction) error {
+	if !made.fresh {
+		if _, found, err := e.client.Find(ctx, made.Hash); found || err != nil {
+			return err
+		}
+	}
+	_, err := e.client.Submit(ctx, made.raw)
+	return err
+}
+
+// settle waits for the block of a transaction and says what it did.
+func (e errand) settle(ctx context.Context, made transaction) (Receipt, error) {
+	included, err := e.client.Await(ctx, made.Sent)
 	if err != nil {
-		return Receipt{}, handed.unsettled(err)
+		return Receipt{}, made.unsettled(err)
 	}
 	effect := effectOf(included.Event)
 	if gone, is := included.Event.(app.VoucheredOut); is {
 		effect = &Effect{CNPY: gone.Amount, Address: gone.Account.String()}
 	}
 	if effect == nil {
-		return Receipt{}, fmt.Errorf("transaction %s did something else than was ordered", handed.Hash)
+		return Receipt{}, fmt.Errorf("transaction %s did something else than was ordered", made.Hash)
 	}
 	return Receipt{
-		PoolID: t.poolID, ChainID: t.chainID, Effect: *effect,
-		Hash: shownHash(handed.Hash), Height: included.Height, NetworkFee: handed.fee,
+		PoolID: e.poolID, ChainID: e.chainID, Effect: *effect,
+		Hash: shownHash(made.Hash), Height: included.Height, NetworkFee: made.fee,
 	}, nil
 }
 
@@ -95,31 +167,54 @@ func (s *Service) attempt(ctx context.Context, t target, info app.Info, o Order,
 func shownHash(hash string) string { return "0x" + strings.ToLower(hash) }
 
 // unsettled says what is known of a transaction that was not seen in a block.
-func (h sent) unsettled(err error) error {
+func (made transaction) unsettled(err error) error {
 	if _, refused := client.Refused(err); refused || !fault.Is(err, fault.Unavailable) {
 		return err
 	}
-	if h.Expires.IsZero() {
+	if made.Expires.IsZero() {
 		return fault.New(fault.Unavailable, "Transaction %s is in no block yet; send the same one again to learn what became of it",
-			shownHash(h.Hash)).Because(err)
+			shownHash(made.Hash)).Because(err)
 	}
 	return fault.New(fault.Unavailable, "Transaction %s is in no block yet; it may get into one until %s",
-		shownHash(h.Hash), h.Expires.UTC().Format(time.RFC3339)).Because(err)
+		shownHash(made.Hash), made.Expires.UTC().Format(time.RFC3339)).Because(err)
 }
 
-// send finds the key and hands the transaction over.
-func (s *Service) send(ctx context.Context, t target, info app.Info, o Order, by Authority, expires time.Time) (sent, error) {
-	if len(by.Signed) > 0 {
-		return sendSigned(ctx, t, info, o, by.Signed)
+// sign makes the order a transaction, or takes the one that was signed elsewhere.
+func (e errand) sign(ctx context.Context) (made transaction, err error) {
+	if len(e.by.Signed) > 0 {
+		if err := e.order.matches(e.by.Signed, e.info.ChainID); err != nil {
+			return transaction{}, err
+		}
+		return transactionOf(e.by.Signed, 0)
 	}
-	handed := sent{fee: info.MinFee}
-	err := s.withKey(ctx, by, func(key ed25519.PrivateKey) (err error) {
-		handed.Sent, err = t.client.Act(ctx, key, tx.Body{
-			ChainID: info.ChainID, Fee: info.MinFee, Expires: expires.Unix(), Message: o.Message,
-		})
+	err = e.withKey(ctx, e.by, func(key ed25519.PrivateKey) (err error) {
+		made, err = e.signWith(ctx, key)
 		return err
 	})
-	return handed, err
+	return made, err
+}
+
+// signWith signs with the next nonce of the key's account. The salt tells two orders
+// of the same content apart.
+func (e errand) signWith(ctx context.Context, key ed25519.PrivateKey) (transaction, error) {
+	public, ok := key.Public().(ed25519.PublicKey)
+	if !ok {
+		return transaction{}, errors.New("the key is no Ed25519 key")
+	}
+	account, err := e.client.Account(ctx, livechain.AddressOf(public))
+	if err != nil {
+		return transaction{}, err
+	}
+	raw, err := tx.Sign(tx.Body{
+		ChainID: e.info.ChainID, Nonce: account.Nonce, Fee: e.info.MinFee, Expires: e.expires.Unix(),
+		Salt: rand.Uint64(), Message: e.order.Message,
+	}, key)
+	if err != nil {
+		return transaction{}, fmt.Errorf("sign a transaction: %w", err)
+	}
+	made, err := transactionOf(raw, e.info.Height)
+	made.fresh = true
+	return made, err
 }
 
 // withKey opens the wallet that the order is to be signed with.
@@ -152,28 +247,6 @@ func (s *Service) expiry(deadline time.Time) time.Time {
 	return expires.Truncate(time.Second)
 }
 
-// sendSigned hands over what somebody has signed elsewhere, once it is what the
-// order says. One that is in a block already is not handed over again.
-func sendSigned(ctx context.Context, t target, info app.Info, o Order, raw []byte) (sent, error) {
-	signed, err := readSigned(raw)
-	if err != nil {
-		return sent{}, err
-	}
-	if err := o.matches(signed, info.ChainID); err != nil {
-		return sent{}, err
-	}
-	handed := sent{Sent: client.Sent{Hash: client.HashOf(raw)}, fee: signed.Fee}
-	if signed.Expires != 0 {
-		handed.Expires = time.Unix(signed.Expires, 0)
-	}
-	_, found, err := t.client.Find(ctx, handed.Hash)
-	if found || err != nil {
-		return handed, err
-	}
-	_, err = t.client.Submit(ctx, raw)
-	return handed, err
-}
-
 // readSigned decodes a transaction and checks its signature.
 func readSigned(raw []byte) (*tx.Tx, error) {
 	signed, err := tx.Decode(raw)
@@ -188,8 +261,11 @@ func readSigned(raw []byte) (*tx.Tx, error) {
 
 // matches holds a signed transaction against the order beside it: nobody is to
 // send something else than they see.
-func (o Order) matches(signed *tx.Tx, network string) error {
+func (o Order) matches(raw []byte, network string) error {
+	signed, err := readSigned(raw)
 	switch {
+	case err != nil:
+		return err
 	case signed.ChainID != network:
 		return invalidSigned("is for another chain")
 	case signed.Message != o.Message:

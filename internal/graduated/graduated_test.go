@@ -245,11 +245,6 @@ func TestSignedElsewhere(t *testing.T) {
 	w.refused("an earlier one is missing", err, fault.Conflict, "")
 	_, err = send(order, w.sign(own.key, swap, func(b *tx.Body) { b.Expires = 1 }))
 	w.refused("long expired", err, fault.Unprocessable, "The deadline of the order has passed")
-	simulated, err := w.service.Simulate(t.Context(), graduated.Order{PoolID: w.chain, Message: tx.Withdrawal{Percent: 1}}, graduated.Authority{Signed: raw})
-	w.refused("the signer has no shares to withdraw", err, fault.Unprocessable, "The account has no liquidity in the pool to withdraw")
-	if simulated.Hash != "" {
-		t.Error("a simulation has no hash")
-	}
 }
 
 func TestRefusals(t *testing.T) {

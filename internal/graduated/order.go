@@ -8,6 +8,7 @@ import (
 	"github.com/lucid-blockchain/lucid/internal/fault"
 	"github.com/lucid-blockchain/lucid/internal/livechain/tx"
 	"github.com/lucid-blockchain/lucid/internal/money"
+	words "github.com/lucid-blockchain/lucid/internal/text"
 )
 
 // Order is what somebody asks of a pool.
@@ -15,6 +16,9 @@ type Order struct {
 	PoolID   uuid.UUID  // the pool's id or its chain's
 	Message  tx.Message // a tx.Swap, tx.Deposit, tx.Withdrawal or tx.VoucherOut
 	Deadline time.Time  // no block after it carries the order out; zero means none
+	// IdempotencyKey is of the caller's own: under one key an order is carried out at
+	// most once. Empty means none. A simulation has no use for it.
+	IdempotencyKey string
 }
 
 // Authority says in whose name an order is signed. Of the three ways exactly one
@@ -43,6 +47,9 @@ func (o Order) Validate() error {
 	}
 	if !o.Deadline.IsZero() && o.Deadline.Unix() <= 0 {
 		fields = append(fields, field("deadline", "must be after 1970", "range", nil))
+	}
+	if !words.IdempotencyKey(o.IdempotencyKey) {
+		fields = append(fields, field("Idempotency-Key", words.IdempotencyKeyRule, "format", nil))
 	}
 	if len(fields) > 0 {
 		return fault.InvalidFields(fields...)

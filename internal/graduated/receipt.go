@@ -89,4 +89,5 @@ type Receipt struct {
 	Hash       string       // 0x and lower-case hex; empty in a simulation
 	Height     int64        // of the block that holds it; 0 in a simulation
 	NetworkFee money.Amount // tokens that the transaction costs its signer
+	Replayed   bool         // an earlier request with the same key had the transaction made
 }

@@ -6,22 +6,30 @@ import (
 	"fmt"
 
 	"github.com/lucid-blockchain/lucid/internal/fault"
+	"github.com/lucid-blockchain/lucid/internal/keystore"
 	"github.com/lucid-blockchain/lucid/internal/livechain"
 	"github.com/lucid-blockchain/lucid/internal/livechain/amm"
 	"github.com/lucid-blockchain/lucid/internal/livechain/app"
 	"github.com/lucid-blockchain/lucid/internal/livechain/tx"
 	"github.com/lucid-blockchain/lucid/internal/money"
 	"github.com/lucid-blockchain/lucid/internal/store"
-	"github.com/lucid-blockchain/lucid/internal/store/db"
 )
 
 // Simulate computes what an order would come to on the chain's present state,
 // with the chain's own arithmetic. It promises nothing, and refuses what the
-// chain would, the balance aside. A withdrawal is of somebody's shares, so it
-// looks at whom by names; a password is not needed. Unavailable when the chain
-// does not answer.
+// chain would, the balance aside. Whoever is named to sign has to be able to, but
+// for the password, which is not needed. Swaps and deposits are the same for
+// everybody, so that nobody need be named for them. Unavailable when the chain does
+// not answer.
 func (s *Service) Simulate(ctx context.Context, o Order, by Authority) (Receipt, error) {
 	t, info, err := s.begin(ctx, o)
+	if err != nil {
+		return Receipt{}, err
+	}
+	if err := s.onTime(o); err != nil {
+		return Receipt{}, err
+	}
+	who, err := s.signer(ctx, o, by, info)
 	if err != nil {
 		return Receipt{}, err
 	}
@@ -29,7 +37,7 @@ func (s *Service) Simulate(ctx context.Context, o Order, by Authority) (Receipt,
 	if err != nil {
 		return Receipt{}, err
 	}
-	receipt := Receipt{PoolID: t.poolID, ChainID: t.chainID, Simulated: true, NetworkFee: info.MinFee}
+	receipt := Receipt{PoolID: t.poolID, ChainID: t.chainID, Simulated: true, NetworkFee: who.fee}
 	before := amm.Pool{CNPY: uint64(pool.CNPYReserve), Tokens: uint64(pool.TokenReserve), Shares: pool.Shares}
 	switch m := o.Message.(type) {
 	case tx.Swap:
@@ -37,9 +45,13 @@ func (s *Service) Simulate(ctx context.Context, o Order, by Authority) (Receipt,
 	case tx.Deposit:
 		receipt.Effect, err = foreseeDeposit(m, before)
 	case tx.Withdrawal:
-		receipt.Effect, err = s.foreseeWithdrawal(ctx, t, m, before, by)
+		receipt.Effect, err = foreseeWithdrawal(ctx, t, m, before, *who.address)
 	default:
 		err = fmt.Errorf("simulate: %T is no order", o.Message)
+	}
+	receipt.Address = "" // of nobody, unless somebody is named
+	if who.address != nil {
+		receipt.Address = who.address.String()
 	}
 	return receipt, err
 }
@@ -53,15 +65,20 @@ func (s *Service) begin(ctx context.Context, o Order) (target, app.Info, error) 
 	if err != nil {
 		return target{}, app.Info{}, err
 	}
-	if !o.Deadline.IsZero() && s.now().After(o.Deadline) {
-		return target{}, app.Info{}, errDeadline()
-	}
 	info, err := t.client.Info(ctx)
 	if err == nil && info.ChainID != t.network {
 		err = fault.New(fault.Unavailable, "The chain does not answer at present").
 			Because(fmt.Errorf("%s answers where %s was expected", info.ChainID, t.network))
 	}
 	return t, info, err
+}
+
+// onTime refuses an order whose deadline is over before anything is done about it.
+func (s *Service) onTime(o Order) error {
+	if !o.Deadline.IsZero() && s.now().After(o.Deadline) {
+		return errDeadline()
+	}
+	return nil
 }
 
 func foreseeSwap(m tx.Swap, pool amm.Pool, fee uint32) (Effect, error) {
@@ -73,7 +90,7 @@ func foreseeSwap(m tx.Swap, pool amm.Pool, fee uint32) (Effect, error) {
 	if err != nil {
 		return Effect{}, refusedBy(err)
 	}
-	return anonymous(app.Swapped{
+	return *effectOf(app.Swapped{
 		Sold: m.Sell, In: m.AmountIn, Out: money.Amount(out), Fee: money.Amount(amm.Fee(uint64(m.AmountIn), fee)), After: after,
 	}), nil
 }
@@ -83,14 +100,10 @@ func foreseeDeposit(m tx.Deposit, pool amm.Pool) (Effect, error) {
 	if err != nil {
 		return Effect{}, refusedBy(err)
 	}
-	return anonymous(app.Provided{CNPY: m.CNPY, Tokens: m.Tokens, Shares: money.Amount(minted), After: after}), nil
+	return *effectOf(app.Provided{CNPY: m.CNPY, Tokens: m.Tokens, Shares: money.Amount(minted), After: after}), nil
 }
 
-func (s *Service) foreseeWithdrawal(ctx context.Context, t target, m tx.Withdrawal, pool amm.Pool, by Authority) (Effect, error) {
-	address, err := s.addressOf(ctx, by)
-	if err != nil {
-		return Effect{}, err
-	}
+func foreseeWithdrawal(ctx context.Context, t target, m tx.Withdrawal, pool amm.Pool, address livechain.Address) (Effect, error) {
 	account, err := t.client.Account(ctx, address)
 	if err != nil {
 		return Effect{}, err
@@ -108,13 +121,6 @@ func (s *Service) foreseeWithdrawal(ctx context.Context, t target, m tx.Withdraw
 	}), nil
 }
 
-// anonymous is an effect that depends on nobody's account.
-func anonymous(event app.Event) Effect {
-	effect := *effectOf(event)
-	effect.Address = ""
-	return effect
-}
-
 // refusedBy says the arithmetic's refusals as the chain's are said.
 func refusedBy(err error) error {
 	if errors.Is(err, amm.ErrMinOut) || errors.Is(err, amm.ErrMinShares) {
@@ -123,21 +129,75 @@ func refusedBy(err error) error {
 	return refusals[app.CodePool]()
 }
 
-// addressOf is whose account an order would touch.
-func (s *Service) addressOf(ctx context.Context, by Authority) (livechain.Address, error) {
+// signer is who would sign an order and what that would cost them. The address is
+// nil where nobody is named and the order is the same for everybody.
+type signer struct {
+	address *livechain.Address
+	fee     money.Amount
+}
+
+func (s *Service) signer(ctx context.Context, o Order, by Authority, info app.Info) (signer, error) {
 	if len(by.Signed) > 0 {
-		signed, err := readSigned(by.Signed)
-		if err != nil {
-			return livechain.Address{}, err
-		}
-		return signed.Sender(), nil
+		return s.signedBy(o, by.Signed, info)
 	}
-	if by.WalletID == nil {
-		wallet, err := s.Store.Queries().GetPlatformWallet(ctx, &by.Caller)
-		return parseAddress(wallet.Address, err, errNoCustody)
+	_, withdraws := o.Message.(tx.Withdrawal)
+	if by.WalletID == nil && !withdraws {
+		return signer{fee: info.MinFee}, nil
 	}
-	address, err := s.Store.Queries().WalletAddressOf(ctx, db.WalletAddressOfParams{ID: *by.WalletID, UserID: by.Caller})
-	return parseAddress(address, err, errNoWallet)
+	address, err := s.addressOf(ctx, by)
+	return signer{&address, info.MinFee}, err
+}
+
+// signedBy reads the signer off a transaction that the chain would take.
+func (s *Service) signedBy(o Order, raw []byte, info app.Info) (signer, error) {
+	if err := o.matches(raw, info.ChainID); err != nil {
+		return signer{}, err
+	}
+	made, err := transactionOf(raw, 0)
+	switch {
+	case err != nil:
+		return signer{}, err
+	case made.fee < info.MinFee:
+		return signer{}, invalidSigned(ofSigned[app.CodeFeeTooLow])
+	case !made.Expires.IsZero() && s.now().After(made.Expires):
+		return signer{}, errDeadline()
+	}
+	return signer{&made.Sender, made.fee}, nil
+}
+
+// addressOf is the account of a wallet of the caller's own, or of the one that the
+// platform keeps for them.
+func (s *Service) addressOf(ctx context.Context, by Authority) (livechain.Address, error) {
+	if by.WalletID != nil {
+		return s.walletOf(ctx, by)
+	}
+	if s.Custody == nil {
+		return livechain.Address{}, errNoCustody()
+	}
+	wallet, err := s.Store.Queries().GetPlatformWallet(ctx, &by.Caller)
+	return parseAddress(wallet.Address, err, errNoCustody)
+}
+
+// walletOf refuses whatever Wallets refuses before it looks at a password.
+func (s *Service) walletOf(ctx context.Context, by Authority) (livechain.Address, error) {
+	if s.Wallets == nil {
+		return livechain.Address{}, errNoWallet()
+	}
+	row, err := s.Store.Queries().GetWallet(ctx, *by.WalletID)
+	address, err := parseAddress(row.Wallet.Address, err, errNoWallet)
+	switch {
+	case err != nil:
+		return livechain.Address{}, err
+	case row.Owner != by.Caller:
+		return livechain.Address{}, fault.New(fault.Forbidden, "Access denied")
+	case row.Wallet.Custody != keystore.CustodyPassword:
+		return livechain.Address{}, fault.New(fault.Unprocessable, "The platform keeps this wallet's key: no password decrypts it")
+	case row.IsLocked:
+		return livechain.Address{}, fault.New(fault.Forbidden, "Wallet is locked due to too many failed attempts")
+	case !row.Wallet.IsActive:
+		return livechain.Address{}, keystore.ErrInactive
+	}
+	return address, nil
 }
 
 func parseAddress(text string, err error, missing func() error) (livechain.Address, error) {

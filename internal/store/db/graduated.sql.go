@@ -108,6 +108,30 @@ func (q *Queries) CountNewTraders(ctx context.Context, arg CountNewTradersParams
 	return count, err
 }
 
+const GetGraduatedOrder = `-- name: GetGraduatedOrder :one
+SELECT user_id, idempotency_key, request_hash, pool_id, signed_transaction, since_height, created_at FROM graduated_orders WHERE user_id = $1 AND idempotency_key = $2
+`
+
+type GetGraduatedOrderParams struct {
+	UserID         uuid.UUID
+	IdempotencyKey string
+}
+
+func (q *Queries) GetGraduatedOrder(ctx context.Context, arg GetGraduatedOrderParams) (GraduatedOrder, error) {
+	row := q.db.QueryRow(ctx, GetGraduatedOrder, arg.UserID, arg.IdempotencyKey)
+	var i GraduatedOrder
+	err := row.Scan(
+		&i.UserID,
+		&i.IdempotencyKey,
+		&i.RequestHash,
+		&i.PoolID,
+		&i.SignedTransaction,
+		&i.SinceHeight,
+		&i.CreatedAt,
+	)
+	return i, err
+}
+
 const GetGraduatedPool = `-- name: GetGraduatedPool :one
 SELECT p.id, p.chain_id, p.cnpy_reserve, p.token_reserve, p.share_supply, p.fee_basis_points, p.total_volume_cnpy, p.transactions, p.unique_traders, p.day_volume_cnpy, p.day_open, p.day_high, p.day_low, p.day_until, p.created_at, p.updated_at, c.initial_token_supply, c.chain_id AS network, c.rpc_endpoint, k.height
 FROM graduated_pools p JOIN chains c ON c.id = p.chain_id JOIN graduated_cursors k ON k.pool_id = p.id
@@ -333,6 +357,36 @@ INSERT INTO graduated_cursors (pool_id, leased_until) VALUES ($1, now()) ON CONF
 
 func (q *Queries) InsertGraduatedCursor(ctx context.Context, poolID uuid.UUID) error {
 	_, err := q.db.Exec(ctx, InsertGraduatedCursor, poolID)
+	return err
+}
+
+const InsertGraduatedOrder = `-- name: InsertGraduatedOrder :exec
+INSERT INTO graduated_orders (user_id, idempotency_key, request_hash, pool_id, signed_transaction, since_height, created_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7)
+ON CONFLICT (user_id, idempotency_key) DO NOTHING
+`
+
+type InsertGraduatedOrderParams struct {
+	UserID            uuid.UUID
+	IdempotencyKey    string
+	RequestHash       []byte
+	PoolID            uuid.UUID
+	SignedTransaction []byte
+	SinceHeight       int64
+	CreatedAt         time.Time
+}
+
+// Whoever is first under a key has it.
+func (q *Queries) InsertGraduatedOrder(ctx context.Context, arg InsertGraduatedOrderParams) error {
+	_, err := q.db.Exec(ctx, InsertGraduatedOrder,
+		arg.UserID,
+		arg.IdempotencyKey,
+		arg.RequestHash,
+		arg.PoolID,
+		arg.SignedTransaction,
+		arg.SinceHeight,
+		arg.CreatedAt,
+	)
 	return err
 }
 
@@ -635,6 +689,31 @@ func (q *Queries) ReleaseGraduatedPools(ctx context.Context, holder uuid.UUID) e
 	return err
 }
 
+const ReplaceGraduatedOrder = `-- name: ReplaceGraduatedOrder :exec
+UPDATE graduated_orders SET signed_transaction = $3, since_height = $4
+WHERE user_id = $1 AND idempotency_key = $2 AND signed_transaction = $5
+`
+
+type ReplaceGraduatedOrderParams struct {
+	UserID            uuid.UUID
+	IdempotencyKey    string
+	SignedTransaction []byte
+	SinceHeight       int64
+	Over              []byte
+}
+
+// The transaction that is over fences whoever else replaces it at the same time.
+func (q *Queries) ReplaceGraduatedOrder(ctx context.Context, arg ReplaceGraduatedOrderParams) error {
+	_, err := q.db.Exec(ctx, ReplaceGraduatedOrder,
+		arg.UserID,
+		arg.IdempotencyKey,
+		arg.SignedTransaction,
+		arg.SinceHeight,
+		arg.Over,
+	)
+	return err
+}
+
 const SetGraduatedDay = `-- name: SetGraduatedDay :exec
 UPDATE graduated_pools
 SET day_volume_cnpy = $2, day_open = $3, day_high = $4, day_low = $5,
@@ -661,20 +740,4 @@ func (q *Queries) SetGraduatedDay(ctx context.Context, arg SetGraduatedDayParams
 		arg.Until,
 	)
 	return err
-}
-
-const WalletAddressOf = `-- name: WalletAddressOf :one
-SELECT address FROM wallets WHERE id = $1 AND user_id = $2::uuid
-`
-
-type WalletAddressOfParams struct {
-	ID     uuid.UUID
-	UserID uuid.UUID
-}
-
-func (q *Queries) WalletAddressOf(ctx context.Context, arg WalletAddressOfParams) (string, error) {
-	row := q.db.QueryRow(ctx, WalletAddressOf, arg.ID, arg.UserID)
-	var address string
-	err := row.Scan(&address)
-	return address, err
 }

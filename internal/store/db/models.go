@@ -163,6 +163,16 @@ type GraduatedCursor struct {
 	LeasedUntil time.Time
 }
 
+type GraduatedOrder struct {
+	UserID            uuid.UUID
+	IdempotencyKey    string
+	RequestHash       []byte
+	PoolID            uuid.UUID
+	SignedTransaction []byte
+	SinceHeight       int64
+	CreatedAt         time.Time
+}
+
 type GraduatedPool struct {
 	ID              uuid.UUID
 	ChainID         uuid.UUID

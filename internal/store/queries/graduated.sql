@@ -32,8 +32,19 @@ WHERE pool_id = sqlc.arg(pool_id)
   AND (sqlc.narg(address)::text IS NULL OR address = sqlc.narg(address))
   AND (sqlc.narg(kind)::text IS NULL OR transaction_type = sqlc.narg(kind));
 
--- name: WalletAddressOf :one
-SELECT address FROM wallets WHERE id = $1 AND user_id = sqlc.arg(user_id)::uuid;
+-- name: GetGraduatedOrder :one
+SELECT * FROM graduated_orders WHERE user_id = $1 AND idempotency_key = $2;
+
+-- Whoever is first under a key has it.
+-- name: InsertGraduatedOrder :exec
+INSERT INTO graduated_orders (user_id, idempotency_key, request_hash, pool_id, signed_transaction, since_height, created_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7)
+ON CONFLICT (user_id, idempotency_key) DO NOTHING;
+
+-- The transaction that is over fences whoever else replaces it at the same time.
+-- name: ReplaceGraduatedOrder :exec
+UPDATE graduated_orders SET signed_transaction = sqlc.arg(signed_transaction), since_height = sqlc.arg(since_height)
+WHERE user_id = $1 AND idempotency_key = $2 AND signed_transaction = sqlc.arg(over);
 
 -- Live chains that have no pool here yet, the newest first: older ones may have none
 -- at all, as chains without liquidity or with an application of their own.
