@@ -47,7 +47,33 @@ func (f *follower) hear() map[string]any {
 	if err := json.Unmarshal(message, &heard); err != nil {
 		f.t.Fatalf("%s: %v", message, err)
 	}
+	f.described(heard, message)
 	return heard
+}
+
+// shown are the document's schemas of what an event's data is.
+var shown = map[any]string{"trades": "Transaction", "pools": "VirtualPool", "chains": "Chain"}
+
+// described holds a message, and what it tells, against the document.
+func (f *follower) described(heard map[string]any, message []byte) {
+	f.t.Helper()
+	schema := "WebSocketEvent"
+	if heard["subscriptionId"] != nil && heard["data"] == nil {
+		schema = "SubscriptionResponse"
+	}
+	surfacetest.Message(f.t, documented(), schema, message)
+	if of := shown[heard["event"]]; of != "" && schema == "WebSocketEvent" {
+		var event struct{ Data json.RawMessage }
+		_ = json.Unmarshal(message, &event)
+		surfacetest.Message(f.t, documented(), of, event.Data)
+	}
+}
+
+// command says what the document allows.
+func (f *follower) command(message string) {
+	f.t.Helper()
+	surfacetest.Message(f.t, documented(), "LiveCommand", []byte(message))
+	f.say(message)
 }
 
 // shape holds the printed interface's members against a message (seed docu,
@@ -70,7 +96,7 @@ func TestLiveTradesAndCandles(t *testing.T) {
 	user := uuid.New()
 	chain := p.launched(user, "Live", "")
 	f := p.follow(p.Listen(), user)
-	f.say(`{"type": "subscribe", "event": "trades", "filter": {"id": "` + chain + `"}}`)
+	f.command(`{"type": "subscribe", "event": "trades", "filter": {"id": "` + chain + `"}}`)
 	granted := f.hear()
 	f.shape(granted, printedSubscription)
 	trade := p.ok(user, http.StatusCreated, http.MethodPost, "/virtual-pools/"+chain+"/trades", `{"side": "buy", "cnpy_amount": 5}`)
@@ -80,7 +106,7 @@ func TestLiveTradesAndCandles(t *testing.T) {
 	if heard["event"] != "trades" || data["id"] != trade["id"] || len(data) != len(trade) {
 		t.Errorf("the trade is shown as its answer was: %v, %v", heard, trade)
 	}
-	f.say(`{"type": "unsubscribe", "subscriptionId": "` + granted["subscriptionId"].(string) + `"}`)
+	f.command(`{"type": "unsubscribe", "subscriptionId": "` + granted["subscriptionId"].(string) + `"}`)
 	if gone := f.hear(); gone["event"] != "unsubscribed" {
 		t.Errorf("%v", gone)
 	}
@@ -93,11 +119,17 @@ func TestLiveTradesAndCandles(t *testing.T) {
 	if candle["virtual_pool_id"] != trade["virtual_pool_id"] || candle["interval"] != "1m" || candle["transactions"] == 0.0 {
 		t.Errorf("%v", candle)
 	}
-	f.say(`{"type": "subscribe", "event": "pools"}`)
+	f.command(`{"type": "subscribe", "event": "pools"}`)
 	if all := f.hear(); all["filter"] != nil {
 		t.Errorf("all pools, without a filter: %v", all)
 	}
-	f.say(`{"type": "ping"}`)
+	f.command(`{"type": "subscribe", "event": "chains"}`)
+	f.hear()
+	p.launched(user, "Another", `, "creator_initial_purchase_cnpy": 10`)
+	for seen := map[any]bool{}; !seen["pools"] || !seen["chains"]; {
+		seen[f.hear()["event"]] = true // each is held against its schema
+	}
+	f.command(`{"type": "ping"}`)
 	if pong := f.hear(); pong["event"] != "pong" {
 		t.Errorf("%v", pong)
 	}

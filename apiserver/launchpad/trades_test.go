@@ -2,14 +2,18 @@ package launchpad_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"maps"
 	"net/http"
+	"strings"
 	"testing"
 
 	"github.com/google/uuid"
 
 	"github.com/lucid-blockchain/lucid/apiserver/surfacetest"
 	"github.com/lucid-blockchain/lucid/internal/ledger"
+	"github.com/lucid-blockchain/lucid/internal/market"
+	"github.com/lucid-blockchain/lucid/internal/money"
 	"github.com/lucid-blockchain/lucid/internal/snapshot"
 )
 
@@ -126,6 +130,60 @@ func TestTradeRefusals(t *testing.T) {
 	checkBooks(t, p)
 }
 
+// Who names what is to come out gets exactly that, for no more than they allow.
+func TestExactOut(t *testing.T) {
+	p := newPlatform(t)
+	user := uuid.New()
+	id := p.launched(user, "Exact", "")
+	path := "/virtual-pools/" + id
+	for _, test := range []struct{ reason, body, fixed, other string }{
+		{"tokens to buy", `"side": "buy", "token_amount": 1000`, "token_amount", "cnpy_amount"},
+		{"CNPY to sell for", `"side": "sell", "cnpy_amount": 0.005`, "cnpy_amount", "token_amount"},
+	} {
+		quote := p.ok(user, http.StatusOK, http.MethodPost, path+"/quote", "{"+test.body+"}")
+		most := quote["in"].(json.Number)
+		least, err := money.Parse(most.String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		short := p.as(user, http.MethodPost, path+"/trades", fmt.Sprintf(`{%s, "max_in": %s}`, test.body, least-1))
+		expect(t, short, http.StatusUnprocessableEntity, "UNPROCESSABLE_ENTITY",
+			fmt.Sprintf("Slippage limit: the trade would cost %s, more than max_in %s", least, least-1))
+		trade := p.ok(user, http.StatusCreated, http.MethodPost, path+"/trades", fmt.Sprintf(`{%s, "max_in": %s}`, test.body, most))
+		if trade[test.fixed] != quote["out"] || trade[test.other] != most || !strings.Contains(test.body, trade[test.fixed].(json.Number).String()) {
+			t.Errorf("%s: quoted %v, traded %v", test.reason, quote, trade)
+		}
+		got := details(t, p.as(user, http.MethodPost, path+"/trades", fmt.Sprintf(`{%s, "min_out": 1}`, test.body)))
+		if got["min_out"] != "goes with an exact amount to pay; use max_in" {
+			t.Errorf("%s has no least: %v", test.reason, got)
+		}
+	}
+	if items, _ := p.list(user, "/chains/"+id+"/transactions"); len(items) != 2 {
+		t.Errorf("%d trades, want 2", len(items))
+	}
+	checkBooks(t, p)
+}
+
+func TestPausedPool(t *testing.T) {
+	p := newPlatform(t)
+	user := uuid.New()
+	id := p.launched(user, "Resting", "")
+	control := market.New(p.store, market.Options{})
+	buy := func() surfacetest.Answer {
+		return p.as(user, http.MethodPost, "/virtual-pools/"+id+"/trades", `{"side": "buy", "cnpy_amount": 1}`)
+	}
+	if err := control.SetTrading(t.Context(), uuid.MustParse(id), market.Paused); err != nil {
+		t.Fatal(err)
+	}
+	expect(t, buy(), http.StatusUnprocessableEntity, "UNPROCESSABLE_ENTITY", "Trading is paused for this pool")
+	if err := control.SetTrading(t.Context(), uuid.MustParse(id), market.Enabled); err != nil {
+		t.Fatal(err)
+	}
+	if answer := buy(); answer.Status != http.StatusCreated {
+		t.Errorf("afterwards: %d %s", answer.Status, answer.Body)
+	}
+}
+
 func TestIdempotencyKey(t *testing.T) {
 	p := newPlatform(t)
 	user := uuid.New()
@@ -176,10 +234,14 @@ func TestFaucet(t *testing.T) {
 		`{}`:                         "is required",
 		`{"amount_cnpy": 0}`:         "must be greater than 0 and at most 1000000",
 		`{"amount_cnpy": 1000000.1}`: "must be greater than 0 and at most 1000000",
+		`{"amount_cnpy": "much"}`:    "must be a decimal number such as 12.5",
 	} {
 		if got := details(t, p.as(user, http.MethodPost, "/faucet", body)); got["amount_cnpy"] != want {
 			t.Errorf("%s: %v", body, got)
 		}
+	}
+	if got := details(t, p.as(user, http.MethodPost, "/faucet?x=1", `{"amount_cnpy": 0, "drops": 1}`)); len(got) != 3 {
+		t.Errorf("everything at once: %v", got)
 	}
 	account := p.ok(user, http.StatusOK, http.MethodPost, "/faucet", `{"amount_cnpy": 1000000}`)
 	if account["cnpy_balance"] != json.Number("1000000") || account["user_id"] != user.String() {
