@@ -400,7 +400,7 @@ func viewLiquidity(r graduated.Receipt) any {
 func (s *Surface) depositLiquidity(c *fiber.Ctx) error {
 	return s.carryOut(c, func(body *httpx.Object) tx.Message {
 		return tx.Deposit{
-			CNPY: amountOrZero(body, "cnpy_amount"), Tokens: amountOrZero(body, "token_amount"), MinShares: amountOrZero(body, "min_shares"),
+			CNPY: amountGiven(body, "cnpy_amount"), Tokens: amountGiven(body, "token_amount"), MinShares: amountOrZero(body, "min_shares"),
 		}
 	}, viewLiquidity)
 }
@@ -414,6 +414,19 @@ func (s *Surface) withdrawLiquidity(c *fiber.Ctx) error {
 		}
 		return order
 	}, viewLiquidity)
+}
+
+// amountGiven takes an amount of which the domain asks whether it is there: one that
+// can't be read is, and is refused for that alone.
+func amountGiven(body *httpx.Object, name string) money.Amount {
+	amount := body.Amount(name)
+	switch {
+	case amount != nil:
+		return *amount
+	case body.Has(name):
+		return money.Unit
+	}
+	return 0
 }
 
 func amountOrZero(body *httpx.Object, name string) money.Amount {

@@ -294,6 +294,8 @@ func TestGraduatedRefusals(t *testing.T) {
 		{"a wallet without its password", "liquidity-deposit", `{"pool_id": "` + p.chain + `", "wallet_id": "` + p.chain + `"}`, map[string]string{
 			"password": "is required with wallet_id", "cnpy_amount": some, "token_amount": some,
 		}},
+		{"an amount that can't be read is not missing", "liquidity-deposit", `{"pool_id": "` + p.chain + `", "cnpy_amount": "much", "min_shares": -1}`,
+			map[string]string{"cnpy_amount": "must be a decimal number such as 12.5", "min_shares": "must be at least 0"}},
 		{"too large a part", "liquidity-withdrawal", `{"pool_id": "` + p.chain + `", "percent": 101, "min_cnpy": "a"}`, map[string]string{
 			"percent": "must be between 1 and 100", "min_cnpy": "must be a decimal number such as 12.5",
 		}},

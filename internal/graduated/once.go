@@ -88,13 +88,14 @@ func (e errand) pursue(ctx context.Context, known transaction) (Receipt, error) 
 	err := e.hand(ctx, known)
 	code, refused := client.Refused(err)
 	// A nonce that is used may be used by this very transaction, which another process
-	// has handed over; whoever signed it elsewhere can't have it signed anew.
-	unsure := refused && known.Since > 0 && (code == app.CodeStaleNonce || code == app.CodeExpired)
+	// has handed over. What was signed elsewhere is not signed anew, whatever the answer.
+	ours := len(e.by.Signed) == 0
+	unsure := refused && ours && (code == app.CodeStaleNonce || code == app.CodeExpired)
 	if err != nil && !unsure {
 		return Receipt{}, err
 	}
 	receipt, err := e.settle(ctx, known)
-	if errors.Is(err, client.ErrNotIncluded) && known.Since > 0 {
+	if ours && errors.Is(err, client.ErrNotIncluded) {
 		return Receipt{}, e.missed(ctx, known, err)
 	}
 	return receipt, err

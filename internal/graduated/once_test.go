@@ -215,7 +215,7 @@ func TestAKeyOfASignedTransaction(t *testing.T) {
 // wire stands between the service and the node, and loses what it is told to lose.
 type wire struct {
 	loseRequest, loseAnswer atomic.Bool // of a transaction that is handed over
-	handed                  atomic.Int32
+	loseBlocks              atomic.Bool
 }
 
 // tap has the service ask the chain over a wire.
@@ -227,21 +227,16 @@ func (w *world) tap() *wire {
 	server := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
 		r.Body = io.NopCloser(bytes.NewReader(body))
-		if !strings.Contains(string(body), "broadcast_tx_sync") {
-			proxy.ServeHTTP(rw, r)
-			return
-		}
-		if line.loseRequest.Load() {
+		asks := func(method string) bool { return strings.Contains(string(body), `"`+method+`"`) }
+		switch {
+		case asks("blockchain") && line.loseBlocks.Load(), asks("broadcast_tx_sync") && line.loseRequest.Load():
 			http.Error(rw, "lost", http.StatusBadGateway)
-			return
-		}
-		line.handed.Add(1)
-		if line.loseAnswer.Load() {
+		case asks("broadcast_tx_sync") && line.loseAnswer.Load():
 			proxy.ServeHTTP(httptest.NewRecorder(), r)
 			http.Error(rw, "lost", http.StatusBadGateway)
-			return
+		default:
+			proxy.ServeHTTP(rw, r)
 		}
-		proxy.ServeHTTP(rw, r)
 	}))
 	w.t.Cleanup(server.Close)
 	w.must(w.store.Exec(w.t.Context(), "UPDATE chains SET rpc_endpoint = $1 WHERE id = $2", server.URL, w.chain))
@@ -292,6 +287,14 @@ func TestACrashThatNobodyNoticedInTime(t *testing.T) {
 	w.service.Now = nil
 	time.Sleep(4 * time.Second)
 	w.acted("nothing has happened", 0)
+
+	line.loseBlocks.Store(true)
+	_, err = w.service.Execute(t.Context(), order, w.byWhale())
+	if f, ok := fault.As(err); !ok || f.Kind != fault.Unavailable || !strings.Contains(f.Message, "can't be told at present") {
+		t.Errorf("nothing is signed anew before the blocks are looked through: %v", err)
+	}
+	w.acted("nobody can tell", 0)
+	line.loseBlocks.Store(false)
 
 	const askers = 3
 	var wait sync.WaitGroup
