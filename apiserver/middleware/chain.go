@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -108,7 +107,7 @@ func (ch *Chain) admit(c *fiber.Ctx, s *state) error {
 	if configuration != nil {
 		s.snapshot = configuration.Snapshot
 	}
-	if exempt[strings.TrimSuffix(c.Path(), "/")] {
+	if exempt[ratelimit.RoutedPath(c.Path())] {
 		return c.Next()
 	}
 	if configuration == nil {

@@ -277,7 +277,8 @@ func TestRateLimit(t *testing.T) {
 		assert.Equal(t, 200, f.get(t, "/api/v1/meta/health").status, "Health is exempt.")
 	}
 	assert.Empty(t, f.get(t, "/api/v1/meta/health").header.Get("X-RateLimit-Limit"))
-	for _, path := range []string{"/api/v1/meta/info/", "/api/v1/meta/info?x=1"} {
+	assert.Equal(t, 200, f.get(t, "/api/v1/meta/health//").status, "Under every spelling that reaches it.")
+	for _, path := range []string{"/api/v1/meta/info/", "/api/v1/meta/info///", "/api/v1/meta/info?x=1"} {
 		assert.Equal(t, 429, f.get(t, path).status, "%s is no way around", path)
 	}
 }

@@ -54,7 +54,7 @@ func checkSegment(segment string, root bool) error {
 	return nil
 }
 
-// matches reports whether path, without a trailing slash, is covered.
+// matches reports whether a path as routed is covered.
 func (g *glob) matches(path string) bool {
 	if !strings.HasPrefix(path, g.prefix) {
 		return false
@@ -81,10 +81,13 @@ func (g *glob) matchRest(path string) bool {
 	return true
 }
 
-// trimSlash drops one trailing slash, which routing ignores as well.
-func trimSlash(path string) string {
-	if len(path) > 1 && path[len(path)-1] == '/' {
-		return path[:len(path)-1]
+// RoutedPath is the path by which the router looks for a handler. The surfaces'
+// routers tell cases apart and decode nothing; all that they drop is slashes at
+// the end, however many. What decides by path must look at this one, or a path
+// with a slash more reaches a handler past what guards it.
+func RoutedPath(path string) string {
+	if len(path) > 1 {
+		return strings.TrimRight(path, "/")
 	}
 	return path
 }

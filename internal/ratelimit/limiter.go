@@ -88,7 +88,7 @@ func (l *Limiter) inherit(tier Tier) *table {
 // Allow decides about one request by the first tier that matches it. It does
 // not allocate. The decision's Release must be called when the request ends.
 func (l *Limiter) Allow(r *Request) Decision {
-	path := trimSlash(r.Path)
+	path := RoutedPath(r.Path)
 	for i := range l.tiers {
 		c := &l.tiers[i]
 		if c.matches(r, path) {

@@ -20,20 +20,21 @@ func TestDefaultTiersMatch(t *testing.T) {
 		tier    string
 		limit   int64
 	}{
-		"Metrics":        {"admin comes before public, which also covers meta.", SurfaceGateway, get("/api/v1/meta/metrics", "192.0.2.1"), "admin", 20000},
-		"Admin":          {"Everything below admin belongs to it.", SurfaceGateway, byUser("/api/v1/admin/a/b", user), "admin", 20000},
-		"Blocks":         {"The list of blocks is named without a star.", SurfaceGateway, byUser("/api/v1/chain/blocks", user), "blocks", 1000},
-		"Block":          {"One block is below it.", SurfaceGateway, byUser("/api/v1/chain/blocks/17", user), "blocks", 1000},
-		"OtherChain":     {"Other chain routes are authenticated.", SurfaceGateway, byUser("/api/v1/chain/info", user), "authenticated", 2000},
-		"Info":           {"Meta routes are public.", SurfaceGateway, get("/api/v1/meta/info", "192.0.2.1"), "public", 200},
-		"Login":          {"Login is public.", SurfaceGateway, get("/api/v1/auth/login", "192.0.2.1"), "public", 200},
-		"Users":          {"Registration is public.", SurfaceGateway, get("/api/v1/users", "192.0.2.1"), "public", 200},
-		"User":           {"A user's own resource is authenticated.", SurfaceGateway, byUser("/api/v1/users/7", user), "authenticated", 2000},
-		"TrailingSlash":  {"A trailing slash is no way into another tier.", SurfaceGateway, get("/api/v1/users/", "192.0.2.1"), "public", 200},
-		"NotInSeed":      {"What no list names is still limited.", SurfaceGateway, get("/api/v1/auth/refresh", "192.0.2.1"), "authenticated", 2000},
-		"LaunchpadUser":  {"Users have the larger budget.", SurfaceLaunchpad, byUser("/api/v1/chains", user, "user"), "authenticated", 2000},
-		"LaunchpadGuest": {"Guests have the smaller one.", SurfaceLaunchpad, get("/api/v1/chains", "192.0.2.1"), "public", 200},
-		"DocuGuest":      {"So they have on docu.", SurfaceDocu, get("/api/v1/did", "192.0.2.1"), "public", 200},
+		"Metrics":         {"admin comes before public, which also covers meta.", SurfaceGateway, get("/api/v1/meta/metrics", "192.0.2.1"), "admin", 20000},
+		"Admin":           {"Everything below admin belongs to it.", SurfaceGateway, byUser("/api/v1/admin/a/b", user), "admin", 20000},
+		"Blocks":          {"The list of blocks is named without a star.", SurfaceGateway, byUser("/api/v1/chain/blocks", user), "blocks", 1000},
+		"Block":           {"One block is below it.", SurfaceGateway, byUser("/api/v1/chain/blocks/17", user), "blocks", 1000},
+		"OtherChain":      {"Other chain routes are authenticated.", SurfaceGateway, byUser("/api/v1/chain/info", user), "authenticated", 2000},
+		"Info":            {"Meta routes are public.", SurfaceGateway, get("/api/v1/meta/info", "192.0.2.1"), "public", 200},
+		"Login":           {"Login is public.", SurfaceGateway, get("/api/v1/auth/login", "192.0.2.1"), "public", 200},
+		"Users":           {"Registration is public.", SurfaceGateway, get("/api/v1/users", "192.0.2.1"), "public", 200},
+		"User":            {"A user's own resource is authenticated.", SurfaceGateway, byUser("/api/v1/users/7", user), "authenticated", 2000},
+		"TrailingSlash":   {"A trailing slash is no way into another tier.", SurfaceGateway, get("/api/v1/users/", "192.0.2.1"), "public", 200},
+		"TrailingSlashes": {"Nor are many of them: the router drops them all.", SurfaceGateway, get("/api/v1/users///", "192.0.2.1"), "public", 200},
+		"NotInSeed":       {"What no list names is still limited.", SurfaceGateway, get("/api/v1/auth/refresh", "192.0.2.1"), "authenticated", 2000},
+		"LaunchpadUser":   {"Users have the larger budget.", SurfaceLaunchpad, byUser("/api/v1/chains", user, "user"), "authenticated", 2000},
+		"LaunchpadGuest":  {"Guests have the smaller one.", SurfaceLaunchpad, get("/api/v1/chains", "192.0.2.1"), "public", 200},
+		"DocuGuest":       {"So they have on docu.", SurfaceDocu, get("/api/v1/did", "192.0.2.1"), "public", 200},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {

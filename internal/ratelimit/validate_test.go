@@ -141,7 +141,7 @@ func FuzzGlob(f *testing.F) {
 		if err != nil {
 			return
 		}
-		path = trimSlash(path)
+		path = RoutedPath(path)
 		if got, want := g.matches(path), naiveMatch(pattern, path); got != want {
 			t.Fatalf("%q on %q: %v, want %v", pattern, path, got, want)
 		}
