@@ -114,10 +114,12 @@ func TestHashBindsCodeAddressAndKey(t *testing.T) {
 	}
 }
 
+var testKey = tokenKey("a key for tests")
+
 func TestParseToken(t *testing.T) {
-	secret := newToken()
+	secret := testKey.newToken()
 	text := secret.String()
-	if got, ok := parseToken([]byte(text)); !ok || got != secret {
+	if got, ok := testKey.parse([]byte(text)); !ok || got != secret {
 		t.Errorf("%q is not read back", text)
 	}
 	for reason, wrong := range map[string]string{
@@ -129,7 +131,7 @@ func TestParseToken(t *testing.T) {
 		"bits that no secret has":  text[:tokenLength-1] + "_",
 		"a line break, overlooked": text[:20] + "\n" + text[21:],
 	} {
-		if _, ok := parseToken([]byte(wrong)); ok {
+		if _, ok := testKey.parse([]byte(wrong)); ok {
 			t.Errorf("%s is taken: %q", reason, wrong)
 		}
 	}
@@ -137,11 +139,11 @@ func TestParseToken(t *testing.T) {
 
 // FuzzParseToken: what is taken is the one text of its secret.
 func FuzzParseToken(f *testing.F) {
-	f.Add([]byte(newToken().String()))
+	f.Add([]byte(testKey.newToken().String()))
 	f.Add([]byte("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"))
 	f.Add([]byte("\n"))
 	f.Fuzz(func(t *testing.T, text []byte) {
-		secret, ok := parseToken(text)
+		secret, ok := testKey.parse(text)
 		if ok && secret.String() != string(text) {
 			t.Errorf("%q is read as %q", text, secret)
 		}

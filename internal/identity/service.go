@@ -35,14 +35,29 @@ type Service struct {
 	log       logr.Logger
 }
 
-// NewService returns the service on s. A key for the codes is derived from the
-// platform key, which all pods of a gateway share and the database never sees.
+// NewService returns the service on s. The keys of codes and tokens are derived
+// from the platform key, which all pods of a gateway share and the database never
+// sees.
 func NewService(s *store.Store, platformKey []byte, addresses Addresses, log logr.Logger) (*Service, error) {
-	key, err := hkdf.Key(sha256.New, platformKey, nil, "lucid mailed codes v1", sha256.Size)
+	key, err := derive(platformKey, "lucid mailed codes v1")
 	if err != nil {
-		return nil, fmt.Errorf("derive the key of the codes: %w", err)
+		return nil, err
 	}
-	return &Service{Sessions: NewSessions(s), store: s, addresses: addresses, codeKey: key, log: log}, nil
+	sessions, err := NewSessions(s, platformKey)
+	if err != nil {
+		return nil, err
+	}
+	return &Service{Sessions: sessions, store: s, addresses: addresses, codeKey: key, log: log}, nil
+}
+
+// derive makes the key of one purpose, so that what is made for another is worth
+// nothing there.
+func derive(platformKey []byte, purpose string) ([]byte, error) {
+	key, err := hkdf.Key(sha256.New, platformKey, nil, purpose, sha256.Size)
+	if err != nil {
+		return nil, fmt.Errorf("derive a key for %s: %w", purpose, err)
+	}
+	return key, nil
 }
 
 // Run deletes what is over every hour until ctx ends. A database that is away is

@@ -26,7 +26,8 @@ const (
 	trustFor = 900 * time.Millisecond
 	// rememberedSessions bounds the memory to some 15 MB.
 	rememberedSessions = 50_000
-	// maxLookups bounds the connections of the pool that made-up tokens can take.
+	// maxLookups bounds the connections of the pool that tokens can take which this
+	// pod has not seen to be good; those that it has are asked about beside them.
 	maxLookups = 4
 	// lookupTimeout bounds a look-up that several requests share.
 	lookupTimeout = 5 * time.Second
@@ -60,78 +61,102 @@ type Page struct {
 // Sessions are the sessions in one database, with a memory of those that were
 // used last. It is safe for concurrent use.
 type Sessions struct {
-	store   *store.Store
-	known   *lru.Cache[[sha256.Size]byte, remembered]
-	asking  singleflight.Group
-	lookups chan struct{}
-	now     func() time.Time
+	store  *store.Store
+	key    tokenKey
+	known  *lru.Cache[[sha256.Size]byte, remembered]
+	asking singleflight.Group
+	// Whose session was good not long ago never queues behind strangers.
+	strangers, acquaintances chan struct{}
+	now                      func() time.Time
 }
 
-// remembered is a session that was there not long ago.
+// remembered is what was said about a token not long ago; no holder for one that
+// was nobody's.
 type remembered struct {
 	holder Holder
 	until  time.Time
 }
 
-// NewSessions returns the sessions kept in s.
-func NewSessions(s *store.Store) *Sessions {
+func (r remembered) good() bool { return r.holder.Session != uuid.Nil }
+
+// NewSessions returns the sessions kept in s. Their tokens are made with a key
+// derived from the platform key, which all pods of a gateway share.
+func NewSessions(s *store.Store, platformKey []byte) (*Sessions, error) {
 	known, err := lru.New[[sha256.Size]byte, remembered](rememberedSessions)
 	if err != nil {
-		panic(err) // only a size below one is refused
+		return nil, fmt.Errorf("make room for sessions: %w", err)
 	}
-	return &Sessions{store: s, known: known, lookups: make(chan struct{}, maxLookups), now: time.Now}
+	key, err := derive(platformKey, "lucid session tokens v1")
+	if err != nil {
+		return nil, err
+	}
+	return &Sessions{
+		store: s, key: key, known: known, now: time.Now,
+		strangers: make(chan struct{}, maxLookups), acquaintances: make(chan struct{}, maxLookups),
+	}, nil
 }
 
 // Find returns whose token that is, false when it is nobody's: made up, revoked
-// or expired. A token that was seen within the second costs no query.
+// or expired. A made-up token costs no query, nor does one that was seen within
+// the second.
 func (s *Sessions) Find(ctx context.Context, text []byte) (Holder, bool, error) {
-	secret, ok := parseToken(text)
+	secret, ok := s.key.parse(text)
 	if !ok {
 		return Holder{}, false, nil
 	}
 	hash := secret.hash()
-	if found, ok := s.known.Get(hash); ok && s.now().Before(found.until) {
-		return found.holder, true, nil
+	before, _ := s.known.Get(hash)
+	if s.now().Before(before.until) {
+		return before.holder, before.good(), nil
+	}
+	queue := s.strangers
+	if before.good() {
+		queue = s.acquaintances
 	}
 	// Requests that come together ask once. The answer must not depend on which of
 	// them is given up first, so it has a time limit of its own.
 	found, err, _ := s.asking.Do(string(hash[:]), func() (any, error) {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lookupTimeout)
 		defer cancel()
-		return s.ask(ctx, hash)
+		return s.ask(ctx, hash, queue)
 	})
-	if store.NotFound(err) {
-		s.known.Remove(hash)
-		return Holder{}, false, nil
-	}
 	if err != nil {
 		return Holder{}, false, fmt.Errorf("look up the session: %w", err)
 	}
-	return found.(Holder), true, nil
+	now := found.(remembered)
+	return now.holder, now.good(), nil
 }
 
-// ask looks into the database and remembers what it found. The time of trust
-// begins before the question: the answer may be that old.
-func (s *Sessions) ask(ctx context.Context, hash [sha256.Size]byte) (Holder, error) {
+// ask looks into the database and remembers what it found, nobody included. The
+// time of trust begins before the question: the answer may be that old.
+func (s *Sessions) ask(ctx context.Context, hash [sha256.Size]byte, queue chan struct{}) (remembered, error) {
 	select {
-	case s.lookups <- struct{}{}:
-		defer func() { <-s.lookups }()
+	case queue <- struct{}{}:
+		defer func() { <-queue }()
 	case <-ctx.Done():
-		return Holder{}, ctx.Err()
+		return remembered{}, ctx.Err()
 	}
 	asked := s.now()
+	found := remembered{until: asked.Add(trustFor)}
 	row, err := s.store.Queries().SessionByToken(ctx, hash[:])
-	if err != nil {
-		return Holder{}, err
+	if err == nil {
+		found.holder = Holder{User: row.UserID, Session: row.ID}
+		found.until = asked.Add(min(trustFor, row.ExpiresAt.Sub(row.At)))
+		err = s.touch(ctx, row)
 	}
-	if row.At.Sub(row.LastUsedAt) >= touchEvery {
-		if err := s.store.Queries().TouchSession(ctx, row.ID); err != nil {
-			return Holder{}, err
-		}
+	if err != nil && !store.NotFound(err) {
+		return remembered{}, err
 	}
-	holder := Holder{User: row.UserID, Session: row.ID}
-	s.known.Add(hash, remembered{holder: holder, until: asked.Add(min(trustFor, row.ExpiresAt.Sub(row.At)))})
-	return holder, nil
+	s.known.Add(hash, found)
+	return found, nil
+}
+
+// touch keeps when the session was last used.
+func (s *Sessions) touch(ctx context.Context, row db.SessionByTokenRow) error {
+	if row.At.Sub(row.LastUsedAt) < touchEvery {
+		return nil
+	}
+	return s.store.Queries().TouchSession(ctx, row.ID)
 }
 
 // List returns a page of a user's sessions, newest first, and how many there are.

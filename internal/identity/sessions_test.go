@@ -1,7 +1,10 @@
 package identity_test
 
 import (
+	"crypto/rand"
+	"encoding/base64"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -10,6 +13,7 @@ import (
 
 	"github.com/lucid-blockchain/lucid/internal/fault"
 	"github.com/lucid-blockchain/lucid/internal/identity"
+	"github.com/lucid-blockchain/lucid/internal/keystore"
 	"github.com/lucid-blockchain/lucid/internal/store"
 	"github.com/lucid-blockchain/lucid/internal/store/storetest"
 )
@@ -23,10 +27,20 @@ func find(t *testing.T, sessions *identity.Sessions, token string) (identity.Hol
 	return holder, found
 }
 
+// sessionsOf is the memory of sessions as another pod has it.
+func sessionsOf(t *testing.T, s *store.Store) *identity.Sessions {
+	t.Helper()
+	sessions, err := identity.NewSessions(s, platformKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return sessions
+}
+
 func TestFindKnowsItsTokensAlone(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		grant := signIn(t, pod(t, s), alice)
-		sessions := identity.NewSessions(s)
+		sessions := sessionsOf(t, s)
 		for range 2 { // asked and remembered
 			if holder, found := find(t, sessions, grant.Token); !found || holder.User != grant.User || holder.Session != grant.ID {
 				t.Errorf("the session is %+v, %v", holder, found)
@@ -46,7 +60,7 @@ func TestFindKnowsItsTokensAlone(t *testing.T) {
 func TestFindRemembers(t *testing.T) {
 	s := storetest.Open(t)
 	grant := signIn(t, pod(t, s), alice)
-	sessions := identity.NewSessions(s)
+	sessions := sessionsOf(t, s)
 	now := time.Now()
 	sessions.SetClock(func() time.Time { return now })
 	find(t, sessions, grant.Token)
@@ -61,12 +75,97 @@ func TestFindRemembers(t *testing.T) {
 	}
 }
 
+// TestMadeUpTokensCostNoQuery: a flood of them is turned away where nothing can
+// be asked at all.
+func TestMadeUpTokensCostNoQuery(t *testing.T) {
+	s := storetest.Open(t)
+	grant := signIn(t, pod(t, s), alice)
+	sessions := sessionsOf(t, s)
+	s.Close()
+	random := make([]byte, 32)
+	for range 1000 {
+		_, _ = rand.Read(random)
+		if _, found := find(t, sessions, base64.RawURLEncoding.EncodeToString(random)); found {
+			t.Fatal("a random token is taken")
+		}
+	}
+	for at := range grant.Token {
+		changed := []byte(grant.Token)
+		if changed[at] = 'A'; grant.Token[at] == 'A' {
+			changed[at] = 'E'
+		}
+		if _, found := find(t, sessions, string(changed)); found {
+			t.Errorf("a token with another letter at %d is taken", at)
+		}
+	}
+	other, err := identity.NewSessions(s, []byte(strings.Repeat("x", keystore.KeySize)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, found := find(t, other, grant.Token); found {
+		t.Error("a token of another platform is taken")
+	}
+}
+
+// TestOverIsRemembered: somebody who goes on with a session that is over does not
+// cost a query each time either.
+func TestOverIsRemembered(t *testing.T) {
+	s := storetest.Open(t)
+	service := pod(t, s)
+	grant := signIn(t, service, alice)
+	sessions := sessionsOf(t, s)
+	now := time.Now()
+	sessions.SetClock(func() time.Time { return now })
+	if err := service.Sessions.Revoke(t.Context(), grant.User, grant.ID); err != nil {
+		t.Fatal(err)
+	}
+	find(t, sessions, grant.Token)
+	s.Close()
+	if _, found := find(t, sessions, grant.Token); found {
+		t.Error("a revoked session is taken")
+	}
+	now = now.Add(time.Second)
+	if _, _, err := sessions.Find(t.Context(), []byte(grant.Token)); !store.IsUnavailable(err) {
+		t.Errorf("after a second the database decides again: %v", err)
+	}
+}
+
+// TestKnownSessionsDoNotQueue: however many unknown tokens wait to be looked up, a
+// session that was good before waits behind none of them.
+func TestKnownSessionsDoNotQueue(t *testing.T) {
+	s := storetest.Open(t)
+	known, fresh := signIn(t, pod(t, s), alice), signIn(t, pod(t, s), "bob@example.com")
+	sessions := sessionsOf(t, s)
+	now := time.Now()
+	sessions.SetClock(func() time.Time { return now })
+	find(t, sessions, known.Token)
+	now = now.Add(time.Minute)
+	disperse := sessions.Crowd()
+	if _, found := find(t, sessions, known.Token); !found {
+		t.Error("a session that was good a minute ago is not found")
+	}
+	waited := make(chan bool)
+	go func() {
+		_, found, err := sessions.Find(t.Context(), []byte(fresh.Token))
+		waited <- found && err == nil
+	}()
+	select {
+	case <-waited:
+		t.Error("an unknown token does not wait for its turn")
+	case <-time.After(50 * time.Millisecond):
+	}
+	disperse()
+	if !<-waited {
+		t.Error("a session that is new to this pod is not found once it is its turn")
+	}
+}
+
 // TestRevocationHoldsEverywhere: at once on the pod that was asked, and on others
 // before a second is over.
 func TestRevocationHoldsEverywhere(t *testing.T) {
 	s := storetest.Open(t)
 	service := pod(t, s)
-	here, there := service.Sessions, identity.NewSessions(s)
+	here, there := service.Sessions, sessionsOf(t, s)
 	now := time.Now()
 	there.SetClock(func() time.Time { return now })
 	grant := signIn(t, service, alice)
@@ -89,7 +188,7 @@ func TestExpiredSessionIsNone(t *testing.T) {
 	s := storetest.Open(t)
 	service := pod(t, s)
 	grant := signIn(t, service, alice)
-	sessions := identity.NewSessions(s)
+	sessions := sessionsOf(t, s)
 	now := time.Now()
 	sessions.SetClock(func() time.Time { return now })
 	if err := s.Exec(t.Context(), "UPDATE sessions SET expires_at = now() + INTERVAL '300 milliseconds'"); err != nil {
@@ -115,7 +214,7 @@ func TestForeignSessionCannotBeRevoked(t *testing.T) {
 	stranger := signIn(t, service, "mallory@example.com")
 	refused(t, service.Sessions.Revoke(t.Context(), stranger.User, grant.ID), fault.NotFound, "Session not found", "somebody else's")
 	refused(t, service.Sessions.Revoke(t.Context(), grant.User, uuid.New()), fault.NotFound, "Session not found", "nobody's")
-	if _, found := find(t, identity.NewSessions(s), grant.Token); !found {
+	if _, found := find(t, sessionsOf(t, s), grant.Token); !found {
 		t.Error("the session is gone all the same")
 	}
 }
@@ -153,7 +252,7 @@ func TestLastUseIsKept(t *testing.T) {
 	if err := s.Exec(t.Context(), "UPDATE sessions SET last_used_at = now() - INTERVAL '1 day'"); err != nil {
 		t.Fatal(err)
 	}
-	find(t, identity.NewSessions(s), grant.Token)
+	find(t, sessionsOf(t, s), grant.Token)
 	sessions, _, err := service.Sessions.List(t.Context(), grant.User, identity.Page{Number: 1, Size: 1})
 	if err != nil || len(sessions) != 1 || time.Since(sessions[0].LastUsedAt) > time.Hour {
 		t.Errorf("sessions %+v, %v, want used just now", sessions, err)
@@ -165,7 +264,7 @@ func TestLastUseIsKept(t *testing.T) {
 func TestManyRequestsAskOnce(t *testing.T) {
 	s := storetest.Open(t)
 	grant := signIn(t, pod(t, s), alice)
-	sessions := identity.NewSessions(s)
+	sessions := sessionsOf(t, s)
 	var group sync.WaitGroup
 	for range 32 {
 		group.Go(func() {

@@ -21,7 +21,7 @@ type Grant struct {
 // is made on the first time. Guess and count are one transaction, so no number of
 // pods can guess more often than one. userAgent is how the device calls itself.
 func (s *Service) Verify(ctx context.Context, address, code, userAgent string) (Grant, error) {
-	secret := newToken()
+	secret := s.Sessions.key.newToken()
 	hash := secret.hash()
 	fresh, err := newIDs()
 	if err != nil {
