@@ -21,8 +21,8 @@ import (
 
 // People are the users and their way in; *identity.Service is one.
 type People interface {
-	SendCode(ctx context.Context, address string, by mail.Sender) (code string, err error)
-	Verify(ctx context.Context, address, code, userAgent string) (identity.Grant, error)
+	SendCode(ctx context.Context, address string, from identity.Client, by mail.Sender) (code string, err error)
+	Verify(ctx context.Context, address, code string, from identity.Client) (identity.Grant, error)
 	Profile(ctx context.Context, user uuid.UUID) (identity.User, error)
 	UpdateProfile(ctx context.Context, user uuid.UUID, change identity.Change) (identity.User, error)
 }
@@ -64,6 +64,11 @@ func (s *Surface) sender(c *fiber.Ctx) (mail.Sender, error) {
 	return nil, errNoMail
 }
 
+// clientOf is who signs in, as the limiter knows them.
+func clientOf(c *fiber.Ctx) identity.Client {
+	return identity.Client{IP: middleware.ClientIP(c), UserAgent: c.Get(fiber.HeaderUserAgent)}
+}
+
 // codeSentView answers POST /auth/email. The code is there in development only.
 type codeSentView struct {
 	Message string `json:"message"`
@@ -84,7 +89,7 @@ func (s *Surface) requestCode(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	code, err := s.domain.People.SendCode(c.UserContext(), address, by)
+	code, err := s.domain.People.SendCode(c.UserContext(), address, clientOf(c), by)
 	if err != nil {
 		return err
 	}
@@ -114,7 +119,7 @@ func (s *Surface) verifyCode(c *fiber.Ctx) error {
 	if err := body.Err(); err != nil {
 		return err
 	}
-	grant, err := s.domain.People.Verify(c.UserContext(), address, code, c.Get(fiber.HeaderUserAgent))
+	grant, err := s.domain.People.Verify(c.UserContext(), address, code, clientOf(c))
 	if err != nil {
 		return err
 	}

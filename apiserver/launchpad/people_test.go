@@ -149,7 +149,7 @@ func TestWrongAndExpiredCodes(t *testing.T) {
 		wrong = "000001"
 	}
 	expect(t, p.auth("/verify", verification(address, wrong)), 400, "BAD_REQUEST", "Invalid verification code")
-	if err := p.store.Exec(t.Context(), "UPDATE email_codes SET expires_at = now()"); err != nil {
+	if err := p.store.Exec(t.Context(), "UPDATE mailed_codes SET expires_at = now()"); err != nil {
 		t.Fatal(err)
 	}
 	expect(t, p.auth("/verify", verification(address, code)), 400, "BAD_REQUEST", "Verification code has expired")

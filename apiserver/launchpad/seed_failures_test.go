@@ -50,7 +50,7 @@ var provocations = map[string]provocation{
 		return s.verify("guessed@example.com", "", "000000")
 	},
 	"POST /api/v1/auth/verify #2": func(_ *testing.T, s *scene) surfacetest.Answer {
-		return s.verify("late@example.com", "UPDATE email_codes SET expires_at = now() WHERE email = $1", "123456")
+		return s.verify("late@example.com", "UPDATE mailed_codes SET expires_at = now() WHERE email = $1", "123456")
 	},
 	"POST /api/v1/auth/verify #3": asking(http.MethodPost, "/auth/verify", `{"email": "user@example.com", "code": "12345"}`),
 
@@ -141,7 +141,7 @@ func (s *scene) plantCode(address, code string) {
 	}
 	mac := hmac.New(sha256.New, key)
 	mac.Write([]byte(address + "\x00" + code))
-	s.exec("UPDATE email_codes SET code_hash = $1 WHERE email = $2", mac.Sum(nil), address)
+	s.exec("UPDATE mailed_codes SET code_hash = $1 WHERE email = $2", mac.Sum(nil), address)
 }
 
 // denied deletes somebody else's chain. It has launched: somebody else's draft

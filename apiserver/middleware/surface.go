@@ -2,6 +2,7 @@ package middleware
 
 import (
 	"context"
+	"net/netip"
 
 	"github.com/gofiber/fiber/v2"
 	"github.com/google/uuid"
@@ -73,6 +74,15 @@ func SnapshotOf(c *fiber.Ctx) *snapshot.Snapshot {
 		return s.snapshot
 	}
 	return nil
+}
+
+// ClientIP returns the address of the client, past the proxies that the gateway
+// trusts; the zero address where no limit was asked for.
+func ClientIP(c *fiber.Ctx) netip.Addr {
+	if s := stateOf(c); s != nil {
+		return s.limit.IP
+	}
+	return netip.Addr{}
 }
 
 // IdentityOf returns the caller, who may be anonymous. Their row in the database

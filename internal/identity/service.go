@@ -32,6 +32,7 @@ type Service struct {
 	store     *store.Store
 	addresses Addresses
 	codeKey   []byte
+	clientKey []byte
 	log       logr.Logger
 }
 
@@ -43,11 +44,15 @@ func NewService(s *store.Store, platformKey []byte, addresses Addresses, log log
 	if err != nil {
 		return nil, err
 	}
+	clientKey, err := derive(platformKey, "lucid client networks v1")
+	if err != nil {
+		return nil, err
+	}
 	sessions, err := NewSessions(s, platformKey)
 	if err != nil {
 		return nil, err
 	}
-	return &Service{Sessions: sessions, store: s, addresses: addresses, codeKey: key, log: log}, nil
+	return &Service{Sessions: sessions, store: s, addresses: addresses, codeKey: key, clientKey: clientKey, log: log}, nil
 }
 
 // derive makes the key of one purpose, so that what is made for another is worth
@@ -79,14 +84,18 @@ func (s *Service) Run(ctx context.Context) error {
 
 // Sweep deletes the codes and sessions that are over.
 func (s *Service) Sweep(ctx context.Context) error {
-	codes, err := s.store.Queries().DropOldEmailCodes(ctx)
+	codes, err := s.store.Queries().DropOldMailedCodes(ctx)
 	if err != nil {
 		return fmt.Errorf("delete old codes: %w", err)
+	}
+	clients, err := s.store.Queries().DropOldProvenClients(ctx)
+	if err != nil {
+		return fmt.Errorf("forget old clients: %w", err)
 	}
 	sessions, err := s.store.Queries().DropExpiredSessions(ctx)
 	if err != nil {
 		return fmt.Errorf("delete expired sessions: %w", err)
 	}
-	s.log.V(1).Info("deleted what is over", "codes", codes, "sessions", sessions)
+	s.log.V(1).Info("deleted what is over", "codes", codes, "clients", clients, "sessions", sessions)
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"regexp"
 	"strings"
 	"sync"
@@ -54,7 +55,7 @@ func (p *postman) Send(_ context.Context, m mail.Message) error {
 
 func send(t *testing.T, service *identity.Service, address string) string {
 	t.Helper()
-	code, err := service.SendCode(t.Context(), address, nil)
+	code, err := service.SendCode(t.Context(), address, home, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -64,19 +65,27 @@ func send(t *testing.T, service *identity.Service, address string) string {
 // signIn gets a session of an address.
 func signIn(t *testing.T, service *identity.Service, address string) identity.Grant {
 	t.Helper()
-	grant, err := service.Verify(t.Context(), address, send(t, service, address), "test")
+	grant, err := service.Verify(t.Context(), address, send(t, service, address), home)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return grant
 }
 
+// at is a client at an address.
+func at(ip string) identity.Client {
+	return identity.Client{IP: netip.MustParseAddr(ip), UserAgent: "test"}
+}
+
+// home is where people are if nothing else is said.
+var home = at("192.0.2.1")
+
 // later moves the times that the database has for an address into the past, as
 // time would.
 func later(t *testing.T, s *store.Store, passed time.Duration) {
 	t.Helper()
-	err := s.Exec(t.Context(), `UPDATE email_codes SET expires_at = expires_at - $1::int8 * INTERVAL '1 second',
-		sent_at = ARRAY(SELECT x - $1::int8 * INTERVAL '1 second' FROM unnest(sent_at) AS x)`, int64(passed.Seconds()))
+	err := s.Exec(t.Context(), `UPDATE mailed_codes SET expires_at = expires_at - $1::int8 * INTERVAL '1 second',
+		sent_at = sent_at - $1::int8 * INTERVAL '1 second'`, int64(passed.Seconds()))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -141,7 +150,7 @@ func TestVerifyingKeepsAHigherTier(t *testing.T) {
 func TestCodeIsMailedAndNotKept(t *testing.T) {
 	s := storetest.Open(t)
 	by := &postman{}
-	code, err := pod(t, s).SendCode(t.Context(), alice, by)
+	code, err := pod(t, s).SendCode(t.Context(), alice, home, by)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -151,7 +160,7 @@ func TestCodeIsMailedAndNotKept(t *testing.T) {
 	if !regexp.MustCompile(`\b` + code + `\b`).MatchString(by.delivered[0].Text) {
 		t.Errorf("the code %s is not in the mail: %s", code, by.delivered[0].Text)
 	}
-	rows, err := s.Query(t.Context(), "SELECT email_codes::text FROM email_codes")
+	rows, err := s.Query(t.Context(), "SELECT mailed_codes::text FROM mailed_codes")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -171,10 +180,10 @@ func TestFailedMailIsToldAndCounts(t *testing.T) {
 	s := storetest.Open(t)
 	service := pod(t, s)
 	broken := errors.New("mail server on fire")
-	if _, err := service.SendCode(t.Context(), alice, &postman{err: broken}); !errors.Is(err, broken) {
+	if _, err := service.SendCode(t.Context(), alice, home, &postman{err: broken}); !errors.Is(err, broken) {
 		t.Errorf("got %v", err)
 	}
-	if _, err := service.SendCode(t.Context(), alice, nil); !fault.Is(err, fault.Exhausted) {
+	if _, err := service.SendCode(t.Context(), alice, home, nil); !fault.Is(err, fault.Exhausted) {
 		t.Errorf("a mail server that fails is spared as well: %v", err)
 	}
 }
@@ -183,14 +192,14 @@ func TestCodeIsGoodOnceForItsAddress(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		one, two := pod(t, s), pod(t, s)
 		code := send(t, one, alice)
-		_, err := two.Verify(t.Context(), "bob@example.com", code, "")
+		_, err := two.Verify(t.Context(), "bob@example.com", code, home)
 		invalid(t, err, "another address")
-		_, err = two.Verify(t.Context(), alice, other(code), "")
+		_, err = two.Verify(t.Context(), alice, other(code), home)
 		invalid(t, err, "a wrong code")
-		if _, err = two.Verify(t.Context(), alice, code, ""); err != nil {
+		if _, err = two.Verify(t.Context(), alice, code, home); err != nil {
 			t.Errorf("a code that another pod sent, after a wrong guess: %v", err)
 		}
-		_, err = one.Verify(t.Context(), alice, code, "")
+		_, err = one.Verify(t.Context(), alice, code, home)
 		invalid(t, err, "a second use")
 	})
 }
@@ -205,9 +214,9 @@ func TestNewCodeReplacesTheOld(t *testing.T) {
 		later(t, s, time.Hour)
 		fresh = send(t, service, alice)
 	}
-	_, err := service.Verify(t.Context(), alice, old, "")
+	_, err := service.Verify(t.Context(), alice, old, home)
 	invalid(t, err, "the old code")
-	if _, err := service.Verify(t.Context(), alice, fresh, ""); err != nil {
+	if _, err := service.Verify(t.Context(), alice, fresh, home); err != nil {
 		t.Errorf("the new one: %v", err)
 	}
 }
@@ -217,9 +226,9 @@ func TestCodeExpires(t *testing.T) {
 	service := pod(t, s)
 	code := send(t, service, alice)
 	later(t, s, identity.CodeLifetime)
-	_, err := service.Verify(t.Context(), alice, other(code), "")
+	_, err := service.Verify(t.Context(), alice, other(code), home)
 	invalid(t, err, "who guesses does not learn that there was a code")
-	_, err = service.Verify(t.Context(), alice, code, "")
+	_, err = service.Verify(t.Context(), alice, code, home)
 	refused(t, err, fault.Malformed, "Verification code has expired", "the right code, too late")
 }
 
@@ -228,13 +237,13 @@ func TestFiveGuessesKillACode(t *testing.T) {
 	service := pod(t, s)
 	code := send(t, service, alice)
 	for i := range 5 {
-		_, err := service.Verify(t.Context(), alice, other(code), "")
+		_, err := service.Verify(t.Context(), alice, other(code), home)
 		invalid(t, err, fmt.Sprintf("guess %d", i+1))
 	}
-	_, err := service.Verify(t.Context(), alice, code, "")
+	_, err := service.Verify(t.Context(), alice, code, home)
 	invalid(t, err, "the right code after five wrong ones")
 	later(t, s, time.Minute)
-	if _, err := service.Verify(t.Context(), alice, send(t, service, alice), ""); err != nil {
+	if _, err := service.Verify(t.Context(), alice, send(t, service, alice), home); err != nil {
 		t.Errorf("a new code makes good: %v", err)
 	}
 }
@@ -249,12 +258,12 @@ func TestPodsCountGuessesTogether(t *testing.T) {
 		var group sync.WaitGroup
 		for i := range 24 {
 			group.Go(func() {
-				_, err := pods[i%len(pods)].Verify(t.Context(), alice, other(code), "")
+				_, err := pods[i%len(pods)].Verify(t.Context(), alice, other(code), home)
 				invalid(t, err, "a guess among many")
 			})
 		}
 		group.Wait()
-		rows, err := s.Query(t.Context(), "SELECT attempts FROM email_codes WHERE email = $1", alice)
+		rows, err := s.Query(t.Context(), "SELECT guesses FROM mailed_codes WHERE email = $1", alice)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -275,7 +284,7 @@ func TestOneCodeIsOneSession(t *testing.T) {
 		var won atomic.Int32
 		for i := range 8 {
 			group.Go(func() {
-				if _, err := pods[i%2].Verify(t.Context(), alice, code, ""); err == nil {
+				if _, err := pods[i%2].Verify(t.Context(), alice, code, home); err == nil {
 					won.Add(1)
 				} else {
 					invalid(t, err, "a use that came late")
@@ -295,14 +304,14 @@ func TestSendsAreLimitedAcrossPods(t *testing.T) {
 	const message = "Too many verification codes requested, please try again later"
 	for i := range 5 {
 		send(t, one, alice)
-		_, err := two.SendCode(t.Context(), alice, nil)
+		_, err := two.SendCode(t.Context(), alice, home, nil)
 		refused(t, err, fault.Exhausted, message, fmt.Sprintf("right after mail %d", i+1))
 		if refusal, _ := fault.As(err); refusal.RetryAfter <= 0 || (i < 4 && refusal.RetryAfter > 30*time.Second) {
 			t.Errorf("mail %d may be followed after %s", i+1, refusal.RetryAfter)
 		}
 		later(t, s, 31*time.Second)
 	}
-	_, err := two.SendCode(t.Context(), alice, nil)
+	_, err := two.SendCode(t.Context(), alice, home, nil)
 	refused(t, err, fault.Exhausted, message, "a sixth mail within the hour")
 	if refusal, _ := fault.As(err); refusal.RetryAfter < 50*time.Minute || refusal.RetryAfter > time.Hour {
 		t.Errorf("the sixth mail may come after %s", refusal.RetryAfter)
@@ -319,7 +328,7 @@ func TestSendsAtOnceAreOneMail(t *testing.T) {
 	var sent atomic.Int32
 	for i := range 8 {
 		group.Go(func() {
-			_, err := pods[i%2].SendCode(t.Context(), alice, nil)
+			_, err := pods[i%2].SendCode(t.Context(), alice, home, nil)
 			switch {
 			case err == nil:
 				sent.Add(1)
@@ -350,8 +359,8 @@ func TestLostDatabaseIsNoRefusal(t *testing.T) {
 	s.Close()
 	fresh := pod(t, s)
 	for what, err := range map[string]error{
-		"sending":  second(fresh.SendCode(t.Context(), alice, nil)),
-		"verify":   second(fresh.Verify(t.Context(), alice, "123456", "")),
+		"sending":  second(fresh.SendCode(t.Context(), alice, home, nil)),
+		"verify":   second(fresh.Verify(t.Context(), alice, "123456", home)),
 		"profile":  second(fresh.Profile(t.Context(), grant.User)),
 		"update":   second(fresh.UpdateProfile(t.Context(), grant.User, identity.Change{})),
 		"sweeping": fresh.Sweep(t.Context()),
@@ -379,6 +388,10 @@ func TestSweepDeletesWhatIsOver(t *testing.T) {
 	if err := s.Exec(t.Context(), "UPDATE sessions SET expires_at = now() WHERE id = $1", over.ID); err != nil {
 		t.Fatal(err)
 	}
+	signIn(t, service, "carol@example.com")
+	if err := s.Exec(t.Context(), "UPDATE proven_clients SET proven_at = now() - INTERVAL '31 days' WHERE email <> $1", alice); err != nil {
+		t.Fatal(err)
+	}
 	send(t, service, "bob@example.com")
 	later(t, s, 2*time.Hour)
 	send(t, service, alice)
@@ -386,7 +399,7 @@ func TestSweepDeletesWhatIsOver(t *testing.T) {
 		t.Fatal(err)
 	}
 	for query, want := range map[string]int{
-		"SELECT count(*) FROM sessions": 1, "SELECT count(*) FROM email_codes": 1,
+		"SELECT count(*) FROM sessions": 2, "SELECT count(*) FROM mailed_codes": 1, "SELECT count(*) FROM proven_clients": 1,
 	} {
 		rows, err := s.Query(t.Context(), query)
 		if err != nil {

@@ -225,7 +225,7 @@ func TestListIsMineAndNewestFirst(t *testing.T) {
 	var mine []identity.Grant
 	for i := range 3 {
 		code := send(t, service, alice)
-		grant, err := service.Verify(t.Context(), alice, code, fmt.Sprintf("device %d", i))
+		grant, err := service.Verify(t.Context(), alice, code, identity.Client{IP: home.IP, UserAgent: fmt.Sprintf("device %d", i)})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -3,6 +3,7 @@ package identity
 import (
 	"context"
 	"fmt"
+	"net/netip"
 
 	"github.com/google/uuid"
 
@@ -17,10 +18,16 @@ type Grant struct {
 	Token string
 }
 
+// Client is who signs in, as far as can be told from outside.
+type Client struct {
+	IP        netip.Addr
+	UserAgent string // as the device calls itself
+}
+
 // Verify redeems the code of an address for a session of the address's user, who
 // is made on the first time. Guess and count are one transaction, so no number of
-// pods can guess more often than one. userAgent is how the device calls itself.
-func (s *Service) Verify(ctx context.Context, address, code, userAgent string) (Grant, error) {
+// pods can guess more often than one.
+func (s *Service) Verify(ctx context.Context, address, code string, from Client) (Grant, error) {
 	secret := s.Sessions.key.newToken()
 	hash := secret.hash()
 	fresh, err := newIDs()
@@ -30,7 +37,7 @@ func (s *Service) Verify(ctx context.Context, address, code, userAgent string) (
 	var refusal *fault.Fault
 	grant := Grant{Token: secret.String()}
 	err = s.store.InTx(ctx, func(ctx context.Context, q *db.Queries) (err error) {
-		refusal, err = s.redeem(ctx, q, address, code)
+		refusal, err = s.redeem(ctx, q, address, from, code)
 		if err != nil || refusal != nil {
 			return err
 		}
@@ -40,7 +47,7 @@ func (s *Service) Verify(ctx context.Context, address, code, userAgent string) (
 		}
 		row, err := q.InsertSession(ctx, db.InsertSessionParams{
 			ID: fresh.session, UserID: grant.User, TokenHash: hash[:],
-			UserAgent: describe(userAgent), LifetimeSeconds: int64(SessionLifetime.Seconds()),
+			UserAgent: describe(from.UserAgent), LifetimeSeconds: int64(SessionLifetime.Seconds()),
 		})
 		grant.Session = sessionOf(row)
 		return err

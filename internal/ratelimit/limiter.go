@@ -170,17 +170,24 @@ const (
 	addressSalt = 0xc2b2ae3d27d4eb4f
 )
 
-// addressKey counts an IPv6 client by its /64, which is what one subscriber has;
-// per address a bucket would be no limit at all.
+// addressKey counts a client by its network.
 func (c *compiled) addressKey(ip netip.Addr) keyHash {
-	raw := ip.Unmap().As16()
-	text := raw[:]
-	if ip.Is6() && !ip.Is4In6() {
-		text = raw[:8]
-	}
-	key := c.table.hashBytes(text)
+	network := Network(ip).As16()
+	key := c.table.hashBytes(network[:])
 	key.hi ^= addressSalt
 	return key
+}
+
+// Network is what one client has of the internet: an IPv4 address, or an IPv6 /64,
+// which is one subscriber's; counting single addresses there would be no limit at
+// all.
+func Network(ip netip.Addr) netip.Addr {
+	ip = ip.Unmap()
+	if ip.Is6() {
+		prefix, _ := ip.Prefix(64) // can't fail for an IPv6 address
+		return prefix.Addr()
+	}
+	return ip
 }
 
 // Usage is how many keys a tier remembers at present.

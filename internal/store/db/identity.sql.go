@@ -12,6 +12,24 @@ import (
 	"github.com/google/uuid"
 )
 
+const CountGuess = `-- name: CountGuess :exec
+UPDATE mailed_codes
+SET guesses = guesses + CASE WHEN $1::bool THEN 1 ELSE 0 END,
+    strange_guesses = strange_guesses + CASE WHEN $1::bool THEN 0 ELSE 1 END
+WHERE id = ANY($2::uuid[])
+`
+
+type CountGuessParams struct {
+	Own bool
+	Ids []uuid.UUID
+}
+
+// CountGuess counts a guess at each code before it is looked at.
+func (q *Queries) CountGuess(ctx context.Context, arg CountGuessParams) error {
+	_, err := q.db.Exec(ctx, CountGuess, arg.Own, arg.Ids)
+	return err
+}
+
 const CountSessions = `-- name: CountSessions :one
 SELECT count(*) FROM sessions WHERE user_id = $1 AND expires_at > now()
 `
@@ -23,12 +41,12 @@ func (q *Queries) CountSessions(ctx context.Context, userID uuid.UUID) (int64, e
 	return count, err
 }
 
-const DeleteEmailCode = `-- name: DeleteEmailCode :exec
-DELETE FROM email_codes WHERE email = $1
+const DeleteMailedCodes = `-- name: DeleteMailedCodes :exec
+DELETE FROM mailed_codes WHERE email = $1
 `
 
-func (q *Queries) DeleteEmailCode(ctx context.Context, email string) error {
-	_, err := q.db.Exec(ctx, DeleteEmailCode, email)
+func (q *Queries) DeleteMailedCodes(ctx context.Context, email string) error {
+	_, err := q.db.Exec(ctx, DeleteMailedCodes, email)
 	return err
 }
 
@@ -44,38 +62,55 @@ func (q *Queries) DropExpiredSessions(ctx context.Context) (int64, error) {
 	return result.RowsAffected(), nil
 }
 
-const DropOldEmailCodes = `-- name: DropOldEmailCodes :execrows
-DELETE FROM email_codes WHERE expires_at < now() - INTERVAL '1 hour'
+const DropOldMailedCodes = `-- name: DropOldMailedCodes :execrows
+DELETE FROM mailed_codes WHERE sent_at <= now() - INTERVAL '1 hour'
 `
 
-// A code that expired an hour ago bounds no mail any more.
-func (q *Queries) DropOldEmailCodes(ctx context.Context) (int64, error) {
-	result, err := q.db.Exec(ctx, DropOldEmailCodes)
+// A code that is an hour old bounds no mail any more.
+func (q *Queries) DropOldMailedCodes(ctx context.Context) (int64, error) {
+	result, err := q.db.Exec(ctx, DropOldMailedCodes)
 	if err != nil {
 		return 0, err
 	}
 	return result.RowsAffected(), nil
 }
 
-const EmailCodeAt = `-- name: EmailCodeAt :one
-
-SELECT now()::timestamptz AS at, e.sent_at
-FROM (SELECT $1::text AS email) a LEFT JOIN email_codes e ON e.email = a.email
+const DropOldProvenClients = `-- name: DropOldProvenClients :execrows
+DELETE FROM proven_clients WHERE proven_at <= now() - INTERVAL '30 days'
 `
 
-type EmailCodeAtRow struct {
-	At     time.Time
-	SentAt []time.Time
+func (q *Queries) DropOldProvenClients(ctx context.Context) (int64, error) {
+	result, err := q.db.Exec(ctx, DropOldProvenClients)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
 }
 
-// The time is always the database's: the clocks of several pods differ.
-// EmailCodeAt has a row for an address that was never written to as well; its
-// columns are then NULL.
-func (q *Queries) EmailCodeAt(ctx context.Context, email string) (EmailCodeAtRow, error) {
-	row := q.db.QueryRow(ctx, EmailCodeAt, email)
-	var i EmailCodeAtRow
-	err := row.Scan(&i.At, &i.SentAt)
-	return i, err
+const InsertMailedCode = `-- name: InsertMailedCode :exec
+INSERT INTO mailed_codes (id, email, client, code_hash, sent_at, expires_at)
+VALUES ($1, $2, $3, $4, $5, $6)
+`
+
+type InsertMailedCodeParams struct {
+	ID        uuid.UUID
+	Email     string
+	Client    []byte
+	CodeHash  []byte
+	SentAt    time.Time
+	ExpiresAt time.Time
+}
+
+func (q *Queries) InsertMailedCode(ctx context.Context, arg InsertMailedCodeParams) error {
+	_, err := q.db.Exec(ctx, InsertMailedCode,
+		arg.ID,
+		arg.Email,
+		arg.Client,
+		arg.CodeHash,
+		arg.SentAt,
+		arg.ExpiresAt,
+	)
+	return err
 }
 
 const InsertSession = `-- name: InsertSession :one
@@ -154,28 +189,101 @@ func (q *Queries) ListSessions(ctx context.Context, arg ListSessionsParams) ([]S
 	return items, nil
 }
 
-const PutEmailCode = `-- name: PutEmailCode :exec
-INSERT INTO email_codes (email, code_hash, sent_at, expires_at)
-VALUES ($1, $2, $3, $4)
-ON CONFLICT (email) DO UPDATE
-SET code_hash = excluded.code_hash, attempts = 0, sent_at = excluded.sent_at, expires_at = excluded.expires_at
+const MailedCodes = `-- name: MailedCodes :many
+
+SELECT c.id, c.client, c.code_hash, c.guesses, c.strange_guesses, c.sent_at, (c.expires_at <= now())::bool AS expired,
+       EXISTS (SELECT 1 FROM proven_clients p
+               WHERE p.email = c.email AND p.client = c.client AND p.proven_at > now() - INTERVAL '30 days') AS proven
+FROM mailed_codes c
+WHERE c.email = $1 AND c.sent_at > now() - INTERVAL '1 hour'
+ORDER BY c.sent_at, c.id
 `
 
-type PutEmailCodeParams struct {
-	Email     string
-	CodeHash  []byte
-	SentAt    []time.Time
-	ExpiresAt time.Time
+type MailedCodesRow struct {
+	ID             uuid.UUID
+	Client         []byte
+	CodeHash       []byte
+	Guesses        int32
+	StrangeGuesses int32
+	SentAt         time.Time
+	Expired        bool
+	Proven         bool
 }
 
-// A new code replaces the old one and what was tried against it.
-func (q *Queries) PutEmailCode(ctx context.Context, arg PutEmailCodeParams) error {
-	_, err := q.db.Exec(ctx, PutEmailCode,
-		arg.Email,
-		arg.CodeHash,
-		arg.SentAt,
-		arg.ExpiresAt,
-	)
+// The time is always the database's: the clocks of several pods differ.
+// MailedCodes are those of an address in the last hour, oldest first. A proven one
+// went to a client from which the owner signed in lately.
+func (q *Queries) MailedCodes(ctx context.Context, email string) ([]MailedCodesRow, error) {
+	rows, err := q.db.Query(ctx, MailedCodes, email)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []MailedCodesRow{}
+	for rows.Next() {
+		var i MailedCodesRow
+		if err := rows.Scan(
+			&i.ID,
+			&i.Client,
+			&i.CodeHash,
+			&i.Guesses,
+			&i.StrangeGuesses,
+			&i.SentAt,
+			&i.Expired,
+			&i.Proven,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const MailsOf = `-- name: MailsOf :one
+SELECT now()::timestamptz AS at,
+       ARRAY(SELECT c.sent_at FROM mailed_codes c
+             WHERE c.client = $1 AND c.sent_at > now() - INTERVAL '1 hour'
+             ORDER BY c.sent_at)::timestamptz[] AS sent_at,
+       EXISTS (SELECT 1 FROM proven_clients p
+               WHERE p.email = $2 AND p.client = $1
+                 AND p.proven_at > now() - INTERVAL '30 days') AS proven
+`
+
+type MailsOfParams struct {
+	Client []byte
+	Email  string
+}
+
+type MailsOfRow struct {
+	At     time.Time
+	SentAt []time.Time
+	Proven bool
+}
+
+// MailsOf is what a client had mailed in the last hour, to whatever address, and
+// whether the owner of this one signed in from there.
+func (q *Queries) MailsOf(ctx context.Context, arg MailsOfParams) (MailsOfRow, error) {
+	row := q.db.QueryRow(ctx, MailsOf, arg.Client, arg.Email)
+	var i MailsOfRow
+	err := row.Scan(&i.At, &i.SentAt, &i.Proven)
+	return i, err
+}
+
+const PutProvenClient = `-- name: PutProvenClient :exec
+INSERT INTO proven_clients (email, client, proven_at) VALUES ($1, $2, now())
+ON CONFLICT (email, client) DO UPDATE SET proven_at = excluded.proven_at
+`
+
+type PutProvenClientParams struct {
+	Email  string
+	Client []byte
+}
+
+func (q *Queries) PutProvenClient(ctx context.Context, arg PutProvenClientParams) error {
+	_, err := q.db.Exec(ctx, PutProvenClient, arg.Email, arg.Client)
 	return err
 }
 
@@ -228,31 +336,6 @@ UPDATE sessions SET last_used_at = now() WHERE id = $1
 func (q *Queries) TouchSession(ctx context.Context, id uuid.UUID) error {
 	_, err := q.db.Exec(ctx, TouchSession, id)
 	return err
-}
-
-const TryEmailCode = `-- name: TryEmailCode :one
-UPDATE email_codes SET attempts = attempts + 1
-WHERE email = $1 AND attempts < $2::int4
-RETURNING code_hash, (expires_at <= now())::bool AS expired
-`
-
-type TryEmailCodeParams struct {
-	Email string
-	Most  int32
-}
-
-type TryEmailCodeRow struct {
-	CodeHash []byte
-	Expired  bool
-}
-
-// TryEmailCode counts a guess before it is looked at; no row means that there is
-// nothing left to guess at.
-func (q *Queries) TryEmailCode(ctx context.Context, arg TryEmailCodeParams) (TryEmailCodeRow, error) {
-	row := q.db.QueryRow(ctx, TryEmailCode, arg.Email, arg.Most)
-	var i TryEmailCodeRow
-	err := row.Scan(&i.CodeHash, &i.Expired)
-	return i, err
 }
 
 const UpdateProfile = `-- name: UpdateProfile :one

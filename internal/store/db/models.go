@@ -229,6 +229,17 @@ type LedgerEntry struct {
 	CreatedAt    time.Time
 }
 
+type MailedCode struct {
+	ID             uuid.UUID
+	Email          string
+	Client         []byte
+	CodeHash       []byte
+	Guesses        int32
+	StrangeGuesses int32
+	SentAt         time.Time
+	ExpiresAt      time.Time
+}
+
 type Outbox struct {
 	ChainID   uuid.UUID
 	Seq       int64
@@ -264,6 +275,12 @@ type PricedTrade struct {
 	CnpyAmount int64
 	CreatedAt  time.Time
 	Price      interface{}
+}
+
+type ProvenClient struct {
+	Email    string
+	Client   []byte
+	ProvenAt time.Time
 }
 
 type Session struct {

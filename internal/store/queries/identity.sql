@@ -1,31 +1,50 @@
 -- The time is always the database's: the clocks of several pods differ.
 
--- EmailCodeAt has a row for an address that was never written to as well; its
--- columns are then NULL.
--- name: EmailCodeAt :one
-SELECT now()::timestamptz AS at, e.sent_at
-FROM (SELECT sqlc.arg(email)::text AS email) a LEFT JOIN email_codes e ON e.email = a.email;
+-- MailedCodes are those of an address in the last hour, oldest first. A proven one
+-- went to a client from which the owner signed in lately.
+-- name: MailedCodes :many
+SELECT c.id, c.client, c.code_hash, c.guesses, c.strange_guesses, c.sent_at, (c.expires_at <= now())::bool AS expired,
+       EXISTS (SELECT 1 FROM proven_clients p
+               WHERE p.email = c.email AND p.client = c.client AND p.proven_at > now() - INTERVAL '30 days') AS proven
+FROM mailed_codes c
+WHERE c.email = $1 AND c.sent_at > now() - INTERVAL '1 hour'
+ORDER BY c.sent_at, c.id;
 
--- A new code replaces the old one and what was tried against it.
--- name: PutEmailCode :exec
-INSERT INTO email_codes (email, code_hash, sent_at, expires_at)
-VALUES ($1, $2, $3, $4)
-ON CONFLICT (email) DO UPDATE
-SET code_hash = excluded.code_hash, attempts = 0, sent_at = excluded.sent_at, expires_at = excluded.expires_at;
+-- MailsOf is what a client had mailed in the last hour, to whatever address, and
+-- whether the owner of this one signed in from there.
+-- name: MailsOf :one
+SELECT now()::timestamptz AS at,
+       ARRAY(SELECT c.sent_at FROM mailed_codes c
+             WHERE c.client = sqlc.arg(client) AND c.sent_at > now() - INTERVAL '1 hour'
+             ORDER BY c.sent_at)::timestamptz[] AS sent_at,
+       EXISTS (SELECT 1 FROM proven_clients p
+               WHERE p.email = sqlc.arg(email) AND p.client = sqlc.arg(client)
+                 AND p.proven_at > now() - INTERVAL '30 days') AS proven;
 
--- TryEmailCode counts a guess before it is looked at; no row means that there is
--- nothing left to guess at.
--- name: TryEmailCode :one
-UPDATE email_codes SET attempts = attempts + 1
-WHERE email = $1 AND attempts < sqlc.arg(most)::int4
-RETURNING code_hash, (expires_at <= now())::bool AS expired;
+-- name: InsertMailedCode :exec
+INSERT INTO mailed_codes (id, email, client, code_hash, sent_at, expires_at)
+VALUES ($1, $2, $3, $4, $5, $6);
 
--- name: DeleteEmailCode :exec
-DELETE FROM email_codes WHERE email = $1;
+-- CountGuess counts a guess at each code before it is looked at.
+-- name: CountGuess :exec
+UPDATE mailed_codes
+SET guesses = guesses + CASE WHEN sqlc.arg(own)::bool THEN 1 ELSE 0 END,
+    strange_guesses = strange_guesses + CASE WHEN sqlc.arg(own)::bool THEN 0 ELSE 1 END
+WHERE id = ANY(sqlc.arg(ids)::uuid[]);
 
--- A code that expired an hour ago bounds no mail any more.
--- name: DropOldEmailCodes :execrows
-DELETE FROM email_codes WHERE expires_at < now() - INTERVAL '1 hour';
+-- name: DeleteMailedCodes :exec
+DELETE FROM mailed_codes WHERE email = $1;
+
+-- name: PutProvenClient :exec
+INSERT INTO proven_clients (email, client, proven_at) VALUES ($1, $2, now())
+ON CONFLICT (email, client) DO UPDATE SET proven_at = excluded.proven_at;
+
+-- A code that is an hour old bounds no mail any more.
+-- name: DropOldMailedCodes :execrows
+DELETE FROM mailed_codes WHERE sent_at <= now() - INTERVAL '1 hour';
+
+-- name: DropOldProvenClients :execrows
+DELETE FROM proven_clients WHERE proven_at <= now() - INTERVAL '30 days';
 
 -- VerifiedUser is the user behind an address that was just proved, made on the
 -- first time.
