@@ -109,7 +109,7 @@ func TestLimitAndMaintenance(t *testing.T) {
 		t.Errorf("health is served in maintenance too: %d", health.Status)
 	}
 	client.Configure(func(s *snapshot.Snapshot) {
-		tier := ratelimit.DefaultTiers(ratelimit.SurfaceLaunchpad)[0]
+		tier := ratelimit.DefaultTiers(ratelimit.SurfaceLaunchpad)[3]
 		tier.Burst = 1
 		s.RateLimits[ratelimit.SurfaceLaunchpad] = []ratelimit.Tier{tier}
 	})

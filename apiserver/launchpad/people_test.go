@@ -15,6 +15,7 @@ import (
 	"github.com/lucid-blockchain/lucid/apiserver/middleware"
 	"github.com/lucid-blockchain/lucid/apiserver/surfacetest"
 	"github.com/lucid-blockchain/lucid/internal/mail"
+	"github.com/lucid-blockchain/lucid/internal/ratelimit"
 	"github.com/lucid-blockchain/lucid/internal/snapshot"
 )
 
@@ -164,6 +165,24 @@ func TestCodesAreLimited(t *testing.T) {
 		t.Errorf("Retry-After is %q", again.Header.Get("Retry-After"))
 	}
 	p.code("other@example.com")
+}
+
+// TestSignInHasALimitOfItsOwn: one address can't have mails sent to everybody,
+// nor guess at everybody's code, while other requests go on.
+func TestSignInHasALimitOfItsOwn(t *testing.T) {
+	p := newPlatform(t)
+	p.Configure(func(s *snapshot.Snapshot) { delete(s.RateLimits, ratelimit.SurfaceLaunchpad) })
+	for i := range 10 {
+		email := fmt.Sprintf("victim-%d@example.com", i)
+		p.code(email)
+		expect(t, p.auth("/verify/", verification(email, "00000"+strconv.Itoa(i))), 400, "BAD_REQUEST", "Invalid verification code")
+	}
+	if refused := p.auth("/email//", askForCode); refused.Status != 429 || !strings.Contains(string(refused.Body), `"tier":"sign-in"`) {
+		t.Errorf("the twenty-first request: %d %s", refused.Status, refused.Body)
+	}
+	if answer := p.as(uuid.New(), http.MethodGet, "/templates", ""); answer.Status != http.StatusOK {
+		t.Errorf("everything else: %d %s", answer.Status, answer.Body)
+	}
 }
 
 func TestProductionMailsTheCodeAndShowsNone(t *testing.T) {

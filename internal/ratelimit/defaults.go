@@ -10,6 +10,13 @@ const (
 	blocksPerMinute, blocksBurst               = 500, 1000
 )
 
+// Ours, for what costs more than an answer: a mail to whomever the caller names,
+// a guess at a code, and a tenth of a second of a core for each password.
+const (
+	signInPerMinute, signInBurst     = 10, 20
+	passwordPerMinute, passwordBurst = 60, 20
+)
+
 // The surfaces by name.
 const (
 	SurfaceGateway   = "gateway"
@@ -21,18 +28,38 @@ const (
 // The gateway's are those of its seed in the order admin, blocks, public,
 // authenticated. The other two seeds promise limits "per user/IP, different for
 // authenticated and unauthenticated requests" without numbers and get the same
-// two. An unknown surface has none.
+// two, the launchpad behind two more for signing in and for passwords. An unknown
+// surface has none.
 func DefaultTiers(surface string) []Tier {
 	switch surface {
 	case SurfaceGateway:
 		return gatewayTiers()
-	case SurfaceLaunchpad, SurfaceDocu:
-		return []Tier{
-			perMinute("public", KeyIP, publicPerMinute, publicBurst, Match{Roles: []string{RoleAnonymous}}),
-			perMinute("authenticated", KeyUser, authenticatedPerMinute, authenticatedBurst, Match{}),
-		}
+	case SurfaceLaunchpad:
+		return append(launchpadTiers(), callerTiers()...)
+	case SurfaceDocu:
+		return callerTiers()
 	default:
 		return nil
+	}
+}
+
+func callerTiers() []Tier {
+	return []Tier{
+		perMinute("public", KeyIP, publicPerMinute, publicBurst, Match{Roles: []string{RoleAnonymous}}),
+		perMinute("authenticated", KeyUser, authenticatedPerMinute, authenticatedBurst, Match{}),
+	}
+}
+
+// launchpadTiers leave signing out and revoking free, and orders on graduated
+// pools: most bring no password, and their paths do not tell which do.
+func launchpadTiers() []Tier {
+	return []Tier{
+		perMinute("sign-in", KeyIP, signInPerMinute, signInBurst, Match{
+			Paths: []string{"/api/v1/auth/email", "/api/v1/auth/verify"}, Methods: []string{"POST"},
+		}),
+		perMinute("passwords", KeyUser, passwordPerMinute, passwordBurst, Match{
+			Paths: []string{"/api/v1/wallets", "/api/v1/wallets/*/decrypt"}, Methods: []string{"POST"},
+		}),
 	}
 }
 

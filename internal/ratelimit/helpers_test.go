@@ -46,6 +46,12 @@ func byUser(path string, user uuid.UUID, roles ...string) *Request {
 	return r
 }
 
+func post(path string, user uuid.UUID) *Request {
+	r := byUser(path, user, "user")
+	r.Method = "POST"
+	return r
+}
+
 type headers map[string]string
 
 func (h headers) Peek(name string) []byte { return []byte(h[name]) }

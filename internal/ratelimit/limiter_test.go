@@ -34,6 +34,14 @@ func TestDefaultTiersMatch(t *testing.T) {
 		"NotInSeed":       {"What no list names is still limited.", SurfaceGateway, get("/api/v1/auth/refresh", "192.0.2.1"), "authenticated", 2000},
 		"LaunchpadUser":   {"Users have the larger budget.", SurfaceLaunchpad, byUser("/api/v1/chains", user, "user"), "authenticated", 2000},
 		"LaunchpadGuest":  {"Guests have the smaller one.", SurfaceLaunchpad, get("/api/v1/chains", "192.0.2.1"), "public", 200},
+		"Email":           {"A mail is dearer than an answer, whoever asks for it.", SurfaceLaunchpad, post("/api/v1/auth/email", user), "sign-in", 20},
+		"Verify":          {"A guess is too.", SurfaceLaunchpad, post("/api/v1/auth/verify//", user), "sign-in", 20},
+		"Logout":          {"Who guesses keeps nobody from signing out.", SurfaceLaunchpad, post("/api/v1/auth/logout", user), "authenticated", 2000},
+		"NewWallet":       {"A password costs a core's time.", SurfaceLaunchpad, post("/api/v1/wallets", user), "passwords", 20},
+		"Decrypt":         {"So it does here.", SurfaceLaunchpad, post("/api/v1/wallets/7/decrypt", user), "passwords", 20},
+		"Unlock":          {"Unlocking takes none.", SurfaceLaunchpad, post("/api/v1/wallets/7/unlock", user), "authenticated", 2000},
+		"Wallets":         {"Nor does looking.", SurfaceLaunchpad, byUser("/api/v1/wallets", user, "user"), "authenticated", 2000},
+		"Swap":            {"Orders on graduated pools mostly have none.", SurfaceLaunchpad, post("/api/v1/graduated-pools/swap", user), "authenticated", 2000},
 		"DocuGuest":       {"So they have on docu.", SurfaceDocu, get("/api/v1/did", "192.0.2.1"), "public", 200},
 	}
 	for name, tc := range cases {
