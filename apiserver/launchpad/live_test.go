@@ -179,6 +179,43 @@ func TestLiveCommandsRefused(t *testing.T) {
 	}
 }
 
+// TestLiveCommandsAreLimited: a connection that talks too fast is told so, of each
+// message that was not obeyed, and heard again once it has slowed down.
+func TestLiveCommandsAreLimited(t *testing.T) {
+	p := newPlatform(t)
+	address, user := p.Listen(), uuid.New()
+	f, calm := p.follow(address, user), p.follow(address, user)
+	const messages = 80
+	for range messages {
+		f.say(`{"type": "ping"}`)
+	}
+	obeyed := 0
+	var refused map[string]any
+	for range messages {
+		if answer := f.hear(); answer["event"] == "pong" {
+			obeyed++
+		} else {
+			refused = answer
+		}
+	}
+	if obeyed < 50 || refused == nil {
+		t.Fatalf("%d of %d messages at once are obeyed, want 50 or a few more", obeyed, messages)
+	}
+	f.shape(refused, printedEvent)
+	if data := refused["data"].(map[string]any); refused["event"] != "error" || data["code"] != "RATE_LIMIT_EXCEEDED" || !strings.Contains(data["message"].(string), "5 a second") {
+		t.Errorf("%v", refused)
+	}
+	calm.say(`{"type": "ping"}`)
+	if pong := calm.hear(); pong["event"] != "pong" {
+		t.Errorf("another connection has a budget of its own: %v", pong)
+	}
+	time.Sleep(300 * time.Millisecond)
+	f.say(`{"type": "ping"}`)
+	if pong := f.hear(); pong["event"] != "pong" {
+		t.Errorf("after a pause: %v", pong)
+	}
+}
+
 func TestLiveFeedRefusals(t *testing.T) {
 	p := newPlatform(t)
 	user := uuid.New()

@@ -7,6 +7,7 @@ import (
 
 	"github.com/fasthttp/websocket"
 	"github.com/google/uuid"
+	"golang.org/x/time/rate"
 
 	"github.com/lucid-blockchain/lucid/internal/fault"
 	"github.com/lucid-blockchain/lucid/internal/feed"
@@ -47,13 +48,14 @@ type connection struct {
 	conn       *websocket.Conn
 	subscriber *feed.Subscriber
 	surface    Surface
+	budget     *rate.Limiter // of messages
 	replies    chan event
 	gone       chan struct{} // closed when nothing more can be read
 }
 
 func newConnection(conn *websocket.Conn, subscriber *feed.Subscriber, surface Surface) *connection {
 	return &connection{
-		conn: conn, subscriber: subscriber, surface: surface,
+		conn: conn, subscriber: subscriber, surface: surface, budget: rate.NewLimiter(commandsPerSecond, commandBurst),
 		replies: make(chan event, waitingReplies), gone: make(chan struct{}),
 	}
 }
@@ -98,6 +100,10 @@ func (c *connection) read(ctx context.Context) {
 // obey carries out a message. A subscription is answered by the feed itself.
 func (c *connection) obey(ctx context.Context, kind int, message []byte) (reply event, answered bool) {
 	reply = event{Timestamp: time.Now().UTC(), ID: uuid.NewString()}
+	if !c.budget.Allow() {
+		reply.Event, reply.Data = eventError, c.surface.ErrorObject(errTooFast)
+		return reply, true
+	}
 	command, err := parse(kind, message)
 	if err == nil {
 		switch command.kind {
@@ -169,7 +175,10 @@ func (c *connection) send(message any) error {
 	return c.conn.WriteJSON(message)
 }
 
-var errExpired = fault.New(fault.Unavailable, "The connection is an hour old; connect again and subscribe with the last event's id")
+var (
+	errTooFast = fault.New(fault.Exhausted, "Too many messages: a connection may send %d at once and %d a second", commandBurst, commandsPerSecond)
+	errExpired = fault.New(fault.Unavailable, "The connection is an hour old; connect again and subscribe with the last event's id")
+)
 
 // farewell tells the client why, in the last event and in the closing frame, both
 // as far as the connection still carries anything.

@@ -27,6 +27,10 @@ const (
 	// longestLife of a connection, so that who may no longer connect is not
 	// connected for ever. The client comes back with its last event's id.
 	longestLife = time.Hour
+	// commandsPerSecond of one connection, and how many at once: a subscription
+	// costs the database more than its sender. Who comes back after a break may ask
+	// for all that a connection can have.
+	commandsPerSecond, commandBurst = 5, 50
 	// waitingReplies is how many answers to a client's messages may wait.
 	waitingReplies = 16
 )

@@ -126,6 +126,7 @@ type Feed struct {
 	source    Source
 	log       logr.Logger
 	slowAfter time.Duration
+	marks     map[Topic]*mark // of pools and chains
 
 	mu          sync.Mutex
 	stopped     bool
@@ -135,7 +136,10 @@ type Feed struct {
 
 // New makes a feed.
 func New(source Source, log logr.Logger) *Feed {
-	return &Feed{source: source, log: log, slowAfter: slowAfter, subscribers: map[*Subscriber]struct{}{}, users: map[uuid.UUID]int{}}
+	return &Feed{
+		source: source, log: log, slowAfter: slowAfter, marks: map[Topic]*mark{Pools: {}, Chains: {}},
+		subscribers: map[*Subscriber]struct{}{}, users: map[uuid.UUID]int{},
+	}
 }
 
 // Run tails the source until ctx ends, and then drops everybody.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -227,6 +228,57 @@ func TestPoolsAndChainsThatChange(t *testing.T) {
 	again, _ := w.connect()
 	w.subscribe(again, feed.Request{Topic: feed.Chains, ID: draft.ID, LastEventID: shown.ID})
 	w.none(again)
+}
+
+// counted is a source that counts the looks at what changed.
+type counted struct {
+	feed.Tail
+	looks atomic.Int32
+	err   error
+}
+
+func (c *counted) PoolsSince(ctx context.Context, since time.Time, most int) ([]market.Pool, error) {
+	c.looks.Add(1)
+	if c.err != nil {
+		return nil, c.err
+	}
+	return c.Tail.PoolsSince(ctx, since, most)
+}
+
+// TestSubscriptionsShareALook: who subscribes again and again costs the database
+// no more than a poll does, and still hears what changes from then on.
+func TestSubscriptionsShareALook(t *testing.T) {
+	w := newWorld(t)
+	pool := w.launch("Popular")
+	source := &counted{Tail: feed.Tail{Market: w.market, Chains: w.chains}, err: errors.New("away")}
+	f := feed.New(source, logr.Discard())
+	s, err := f.Connect(w.trader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if err := s.Subscribe(t.Context(), feed.Request{Topic: feed.Pools}); !errors.Is(err, source.err) {
+		t.Fatalf("no subscription without a mark: %v", err)
+	}
+	source.err = nil
+	source.looks.Store(0)
+	began := time.Now()
+	for range 40 {
+		granted := w.subscribe(s, feed.Request{Topic: feed.Pools, ID: pool.ID})
+		if err := s.Unsubscribe(granted.ID); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if looks, most := source.looks.Load(), int32(time.Since(began)/(200*time.Millisecond))+1; looks > most {
+		t.Errorf("%d looks for 40 subscriptions, want at most %d", looks, most)
+	}
+	w.subscribe(s, feed.Request{Topic: feed.Pools, ID: pool.ID})
+	w.buy(pool, unit)
+	background(t, f.Run)
+	if e := w.next(s); e.Data.(market.Pool).Trades != 1 {
+		t.Errorf("what changed after the subscription: %+v", e)
+	}
+	w.none(s)
 }
 
 // TestSlowSubscribersAreDropped: nobody waits for who does not read.

@@ -175,12 +175,36 @@ func (f *Feed) timed(ctx context.Context, made *subscription, last int64) error 
 		made.since = time.UnixMicro(last)
 		return nil
 	}
-	made.since = time.Now().Add(-overlap)
-	changes, err := f.changes(ctx, made.topic, made.since)
+	since, changes, err := f.mark(ctx, made.topic)
+	made.since = since
 	for _, c := range changes {
 		made.seen[c.id] = c.at
 	}
 	return err
+}
+
+// mark is what had changed at a moment, which is news to nobody who comes later.
+type mark struct {
+	mu      sync.Mutex
+	at      time.Time
+	changes []change
+}
+
+// mark returns what changed since shortly before now. Subscriptions that come
+// together share one look at the database, however many they are: what changes
+// between the look and a subscription is shown to it as well.
+func (f *Feed) mark(ctx context.Context, topic Topic) (since time.Time, changes []change, err error) {
+	m := f.marks[topic]
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if now := time.Now(); now.Sub(m.at) >= pollEvery {
+		found, err := f.changes(ctx, topic, now.Add(-overlap))
+		if err != nil {
+			return now, nil, err
+		}
+		m.at, m.changes = now, found
+	}
+	return m.at.Add(-overlap), m.changes, nil
 }
 
 // lastEvent reads the number in an event's id; -1 for none.
