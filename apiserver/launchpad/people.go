@@ -160,7 +160,7 @@ func readCode(body *httpx.Object) string {
 // of other sites can't send it along with a request that changes something.
 func setSessionCookie(c *fiber.Ctx, token string, until time.Time) {
 	c.Cookie(&fiber.Cookie{
-		Name: middleware.SessionCookie, Value: token, Path: "/", Expires: until,
+		Name: middleware.SessionCookie(c), Value: token, Path: "/", Expires: until,
 		HTTPOnly: true, SameSite: fiber.CookieSameSiteLaxMode,
 		// Whoever lies about the scheme harms only their own cookie.
 		Secure: !inDevelopment(c) || c.Get(fiber.HeaderXForwardedProto) == "https",

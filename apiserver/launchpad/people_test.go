@@ -12,7 +12,6 @@ import (
 
 	"github.com/google/uuid"
 
-	"github.com/lucid-blockchain/lucid/apiserver/middleware"
 	"github.com/lucid-blockchain/lucid/apiserver/surfacetest"
 	"github.com/lucid-blockchain/lucid/internal/mail"
 	"github.com/lucid-blockchain/lucid/internal/ratelimit"
@@ -80,7 +79,7 @@ func (p *platform) signIn(email string) grant {
 func sessionCookie(t *testing.T, answer surfacetest.Answer) *http.Cookie {
 	t.Helper()
 	for _, cookie := range (&http.Response{Header: answer.Header}).Cookies() {
-		if cookie.Name == middleware.SessionCookie {
+		if strings.HasSuffix(cookie.Name, "lucid_session") {
 			return cookie
 		}
 	}
@@ -199,8 +198,12 @@ func TestProductionMailsTheCodeAndShowsNone(t *testing.T) {
 	}
 	code, _, _ := strings.Cut(p.post.delivered[0].Subject, " ")
 	verified := p.auth("/verify", verification(address, code))
-	if cookie := sessionCookie(t, verified); !cookie.Secure {
-		t.Errorf("cookie %v, want Secure in production", cookie)
+	cookie := sessionCookie(t, verified)
+	if cookie.Name != "__Host-lucid_session" || !cookie.Secure || cookie.Path != "/" || cookie.Domain != "" {
+		t.Errorf("cookie %v, want one that no sibling domain can plant", cookie)
+	}
+	if answer := p.Do(http.MethodGet, "/api/v1/templates", "", "Cookie", cookie.Name+"="+cookie.Value); answer.Status != http.StatusOK {
+		t.Errorf("with the cookie: %d %s", answer.Status, answer.Body)
 	}
 	var session grant
 	dataOf(t, verified, &session)
@@ -255,7 +258,7 @@ func TestProductionKnowsSessionsAlone(t *testing.T) {
 	for reason, header := range map[string][]string{
 		"nobody": nil, "a word": {"X-User-ID", uuid.NewString()}, "no word": {"X-User-ID", "nonsense"},
 		"a made-up token":         {"Authorization", "Bearer " + strings.Repeat("A", 43)},
-		"a token of another kind": {"Authorization", "Bearer a.b.c"}, "a stale cookie": {"Cookie", "lucid_session=x"},
+		"a token of another kind": {"Authorization", "Bearer a.b.c"}, "a stale cookie": {"Cookie", "__Host-lucid_session=x"}, "a planted cookie": {"Cookie", session.cookie.String()},
 	} {
 		t.Log(reason)
 		expect(t, p.Do(http.MethodGet, "/api/v1/chains", "", header...), 401, "UNAUTHORIZED", "Authentication required")
@@ -263,7 +266,7 @@ func TestProductionKnowsSessionsAlone(t *testing.T) {
 		expect(t, p.Do(http.MethodPut, "/api/v1/users/profile", `{"bio": "x"}`, header...), 401, "UNAUTHORIZED", "User not authenticated")
 	}
 	for reason, header := range map[string][]string{
-		"the token": {"Authorization", "Bearer " + session.Token}, "the cookie": {"Cookie", session.cookie.String()},
+		"the token": {"Authorization", "Bearer " + session.Token}, "the cookie": {"Cookie", "__Host-" + session.cookie.String()},
 	} {
 		if answer := p.Do(http.MethodGet, "/api/v1/chains", "", header...); answer.Status != http.StatusOK {
 			t.Errorf("%s: %d %s", reason, answer.Status, answer.Body)
@@ -275,7 +278,7 @@ func TestSessionCookie(t *testing.T) {
 	p := newPlatform(t)
 	session := p.signIn(address)
 	cookie := session.cookie
-	if cookie.Value != session.Token || !cookie.HttpOnly || cookie.SameSite != http.SameSiteLaxMode || cookie.Path != "/" || cookie.Secure {
+	if cookie.Value != session.Token || !cookie.HttpOnly || cookie.SameSite != http.SameSiteLaxMode || cookie.Path != "/" || cookie.Secure || cookie.Name != "lucid_session" {
 		t.Errorf("cookie %v", cookie)
 	}
 	if left := time.Until(cookie.Expires); left < 29*24*time.Hour || left > 30*24*time.Hour || cookie.Expires.Sub(session.ExpiresAt).Abs() > time.Second {

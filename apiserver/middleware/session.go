@@ -9,10 +9,26 @@ import (
 	"github.com/gofiber/fiber/v2"
 
 	"github.com/lucid-blockchain/lucid/internal/identity"
+	"github.com/lucid-blockchain/lucid/internal/snapshot"
 )
 
-// SessionCookie is where a browser keeps its session token.
-const SessionCookie = "lucid_session"
+// Where a browser keeps its session token. A browser takes the prefixed name from
+// this very host alone and by https alone (RFC 6265bis, 4.1.3.2), so that no
+// sibling domain can plant a session of its own; in development there need be no
+// https.
+const (
+	hostCookie        = "__Host-lucid_session"
+	developmentCookie = "lucid_session"
+)
+
+// SessionCookie names the cookie of this request's mode. The other mode's is not
+// looked at.
+func SessionCookie(c *fiber.Ctx) string {
+	if current := SnapshotOf(c); current != nil && current.Identity == snapshot.Development {
+		return developmentCookie
+	}
+	return hostCookie
+}
 
 // Sessions finds who a session token belongs to; *identity.Sessions is one.
 type Sessions interface {
@@ -42,7 +58,7 @@ func sessionToken(c *fiber.Ctx) []byte {
 	if token := bearer(c.Request().Header.Peek(fiber.HeaderAuthorization)); len(token) > 0 {
 		return token
 	}
-	cookie := c.Request().Header.Cookie(SessionCookie)
+	cookie := c.Request().Header.Cookie(SessionCookie(c))
 	if len(cookie) == 0 || foreign(c) {
 		return nil
 	}

@@ -36,7 +36,7 @@ func (s *fakeSessions) Find(_ context.Context, token []byte) (identity.Holder, b
 }
 
 func TestWhoCalls(t *testing.T) {
-	const bearer, cookie = "Bearer " + bobToken, SessionCookie + "=" + bobToken
+	const bearer, cookie, plain = "Bearer " + bobToken, hostCookie + "=" + bobToken, developmentCookie + "=" + bobToken
 	for name, tc := range map[string]struct {
 		reason string
 		mode   snapshot.IdentityMode
@@ -50,11 +50,14 @@ func TestWhoCalls(t *testing.T) {
 		"BearerInDevelopment": {"Both modes take sessions.", snapshot.Development, []string{"Authorization", bearer}, bob},
 		"AnyCase":             {"The scheme is of either case.", snapshot.Production, []string{"Authorization", "bEARER  " + bobToken}, bob},
 		"Cookie":              {"The same token in the cookie.", snapshot.Production, []string{"Cookie", "a=b; " + cookie}, bob},
+		"PlainCookie":         {"A cookie that a sibling domain could have planted is none.", snapshot.Production, []string{"Cookie", plain}, ""},
+		"PlantedBeside":       {"Nor does it take the place of the real one.", snapshot.Production, []string{"Cookie", developmentCookie + "=x; " + cookie}, bob},
+		"PlainInDevelopment":  {"Development has no https to insist on.", snapshot.Development, []string{"Cookie", plain}, bob},
 		"ProofOverWord":       {"Who proves who they are is not overruled by a word.", snapshot.Development, []string{"Authorization", bearer, "X-User-ID", alice}, bob},
 		"ProofWithWord":       {"In production the word is not even read.", snapshot.Production, []string{"Cookie", cookie, "X-User-ID", "nonsense"}, bob},
 		"HeaderOverCookie":    {"A header is meant, a cookie comes along.", snapshot.Production, []string{"Authorization", "Bearer x", "Cookie", cookie}, ""},
-		"Stale":               {"A token that is nobody's is as good as none.", snapshot.Production, []string{"Cookie", SessionCookie + "=x"}, ""},
-		"StaleInDevelopment":  {"So that the word still counts.", snapshot.Development, []string{"Cookie", SessionCookie + "=x", "X-User-ID", alice}, alice},
+		"Stale":               {"A token that is nobody's is as good as none.", snapshot.Production, []string{"Cookie", hostCookie + "=x"}, ""},
+		"StaleInDevelopment":  {"So that the word still counts.", snapshot.Development, []string{"Cookie", developmentCookie + "=x", "X-User-ID", alice}, alice},
 		"OtherScheme":         {"Another scheme is not ours.", snapshot.Production, []string{"Authorization", "Basic " + bobToken}, ""},
 		"NoScheme":            {"A token alone is no Bearer.", snapshot.Production, []string{"Authorization", bobToken}, ""},
 		"ForeignRead":         {"A link from another site may show a page.", snapshot.Production, []string{"Cookie", cookie, "Sec-Fetch-Site", "cross-site"}, bob},
@@ -127,7 +130,7 @@ func TestForeignPagesCannotUseTheCookie(t *testing.T) {
 			f.app.Post("/api/v1/act", func(c *fiber.Ctx) error { return c.SendString(IdentityOf(c).UserID.String()) })
 			f.configure(t, nil)
 			want := map[bool]string{false: bob, true: uuid.Nil.String()}[tc.foreign]
-			header := append([]string{"Cookie", SessionCookie + "=" + bobToken}, tc.header...)
+			header := append([]string{"Cookie", developmentCookie + "=" + bobToken}, tc.header...)
 			assert.Equal(t, want, f.do(t, fiber.MethodPost, "/api/v1/act", header...).body, tc.reason)
 			header[0], header[1] = "Authorization", "Bearer "+bobToken
 			assert.Equal(t, bob, f.do(t, fiber.MethodPost, "/api/v1/act", header...).body, "No page of another origin can set a header.")
