@@ -45,6 +45,42 @@ func TestMailDefaults(t *testing.T) {
 	}
 }
 
+func TestCORSRules(t *testing.T) {
+	k := kubetest.Open(t)
+	const app = lucidv1.Origin("https://app.example.com")
+	cases := []struct {
+		reason      string
+		origins     []lucidv1.Origin
+		credentials lucidv1.CredentialsMode
+		says        string
+	}{
+		{"one front end", []lucidv1.Origin{app}, "", ""},
+		{"with its visitors' cookies", []lucidv1.Origin{app, "http://localhost:5173"}, lucidv1.CredentialsInclude, ""},
+		{"by address", []lucidv1.Origin{"http://192.0.2.1:8080", "http://[::1]:3000"}, "", ""},
+		{"every page of the web", []lucidv1.Origin{"*"}, lucidv1.CredentialsOmit, ""},
+		{"every page of the web, for its visitors", []lucidv1.Origin{"*"}, lucidv1.CredentialsInclude, "act for its visitors"},
+		{"one of every", []lucidv1.Origin{"*", app}, "", "stands alone"},
+		{"nobody", []lucidv1.Origin{}, "", "allowedOrigins"},
+		{"no scheme", []lucidv1.Origin{"app.example.com"}, "", "must be scheme://host"},
+		{"a path", []lucidv1.Origin{app + "/"}, "", "must be scheme://host"},
+		{"upper case, which no browser sends", []lucidv1.Origin{"https://App.example.com"}, "", "must be scheme://host"},
+		{"a pattern", []lucidv1.Origin{"https://*.example.com"}, "", "must be scheme://host"},
+		{"another scheme", []lucidv1.Origin{"ftp://example.com"}, "", "must be scheme://host"},
+		{"the scheme's own port, which no browser sends", []lucidv1.Origin{app + ":443"}, "", "own port"},
+		{"the other scheme's", []lucidv1.Origin{app + ":80"}, "", ""},
+		{"the same twice", []lucidv1.Origin{app, app}, "", "Duplicate value"},
+		{"no such mode", []lucidv1.Origin{app}, "SameOrigin", "supported values"},
+	}
+	for i, tc := range cases {
+		g := newGateway(k.Namespace, fmt.Sprintf("cors-%d", i))
+		g.Spec.CORS = &lucidv1.CORS{AllowedOrigins: tc.origins, Credentials: tc.credentials}
+		expect(t, k.Client.Create(t.Context(), g, client.DryRunAll), tc.says, tc.reason)
+		if tc.says == "" && tc.credentials == "" && g.Spec.CORS.Credentials != lucidv1.CredentialsOmit {
+			t.Errorf("%s: credentials are %q by default", tc.reason, g.Spec.CORS.Credentials)
+		}
+	}
+}
+
 func TestLucidGatewayRules(t *testing.T) {
 	k := kubetest.Open(t)
 	mailed := func(change func(*lucidv1.Mail)) func(*lucidv1.LucidGateway) {

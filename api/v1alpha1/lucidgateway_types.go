@@ -180,6 +180,43 @@ type Maintenance struct {
 // +kubebuilder:validation:XValidation:rule="isCIDR(self)",message="must be an address range in CIDR notation, such as 10.0.0.0/8"
 type CIDR string
 
+// Origin is a web origin as browsers send it, such as https://app.example.com, or
+// "*" for all of them.
+// +kubebuilder:validation:MinLength=1
+// +kubebuilder:validation:MaxLength=300
+// +kubebuilder:validation:XValidation:rule="self == '*' || self.matches('^https?://([a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*|[[][0-9a-f:]+[]])(:[1-9][0-9]{0,4})?$')",message="must be scheme://host or scheme://host:port in lower case, without a path, such as https://app.example.com, or *"
+// +kubebuilder:validation:XValidation:rule="!self.matches('^https://.*:443$') && !self.matches('^http://.*:80$')",message="must leave out the scheme's own port, as browsers do"
+type Origin string
+
+// CredentialsMode says whether pages of other origins may act with a visitor's
+// session cookie.
+// +kubebuilder:validation:Enum=Include;Omit
+type CredentialsMode string
+
+// The credentials modes, named after those of the Fetch standard.
+const (
+	CredentialsInclude CredentialsMode = "Include"
+	CredentialsOmit    CredentialsMode = "Omit"
+)
+
+// CORS lets browsers' pages of other origins call the surfaces.
+// +kubebuilder:validation:XValidation:rule="!self.allowedOrigins.exists(o, o == '*') || size(self.allowedOrigins) == 1",message="* stands for every origin, so it stands alone"
+// +kubebuilder:validation:XValidation:rule="self.credentials != 'Include' || !self.allowedOrigins.exists(o, o == '*')",message="credentials Include would let every page of the web act for its visitors; name the origins instead of *"
+type CORS struct {
+	// AllowedOrigins are those whose pages may read answers, or "*" alone.
+	// +required
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=32
+	// +listType=set
+	AllowedOrigins []Origin `json:"allowedOrigins"`
+
+	// Credentials says whether these pages may act with the visitor's session
+	// cookie. A Bearer token needs no permission: a page that has one was given it.
+	// +kubebuilder:default=Omit
+	// +optional
+	Credentials CredentialsMode `json:"credentials,omitempty"`
+}
+
 // LucidGatewaySpec says what API pods run and what they serve.
 type LucidGatewaySpec struct {
 	// Image of the API pods; empty for the operator's own.
@@ -241,6 +278,11 @@ type LucidGatewaySpec struct {
 	// +listType=set
 	// +optional
 	TrustedProxies []CIDR `json:"trustedProxies,omitempty"`
+
+	// CORS lets browsers' pages of other origins call the surfaces; left out, only a
+	// surface's own pages can.
+	// +optional
+	CORS *CORS `json:"cors,omitempty"`
 
 	// Maintenance closes the surfaces while its mode is On.
 	// +optional

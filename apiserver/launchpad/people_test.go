@@ -407,3 +407,30 @@ func TestLostDatabaseOfPeople(t *testing.T) {
 		}
 	}
 }
+
+// TestFrontEndOnAnotherOrigin signs in as a page of an allowed origin does: it asks
+// for permission, reads the answers, and acts with its visitor's cookie.
+func TestFrontEndOnAnotherOrigin(t *testing.T) {
+	p := newPlatform(t)
+	session := p.signIn(address)
+	const app = "https://app.example.com"
+	page := []string{"Origin", app, "Sec-Fetch-Site", "same-site", "Cookie", session.cookie.String()}
+	ask := []string{"Origin", app, "Access-Control-Request-Method", "POST", "Access-Control-Request-Headers", "content-type"}
+	expect(t, p.Do(http.MethodOptions, "/api/v1/auth/logout", "", ask...), 405, "METHOD_NOT_ALLOWED", "Method not allowed")
+	expect(t, p.auth("/logout", "", page...), 401, "UNAUTHORIZED", "Authentication required")
+
+	p.Configure(func(s *snapshot.Snapshot) {
+		s.CORS = &snapshot.CORS{AllowedOrigins: []string{app}, Credentials: true}
+	})
+	allowed := p.Do(http.MethodOptions, "/api/v1/auth/logout", "", ask...)
+	if allowed.Status != http.StatusNoContent || allowed.Header.Get("Access-Control-Allow-Origin") != app {
+		t.Errorf("preflight: %d %v", allowed.Status, allowed.Header)
+	}
+	refused := p.auth("/verify", `{}`, page...)
+	if details(t, refused)["email"] == "" || refused.Header.Get("Access-Control-Allow-Credentials") != "true" {
+		t.Errorf("a refusal that the page can read: %d %v", refused.Status, refused.Header)
+	}
+	if out := p.auth("/logout", "", page...); out.Status != http.StatusOK || out.Header.Get("Access-Control-Allow-Origin") != app {
+		t.Errorf("signing out: %d %s", out.Status, out.Body)
+	}
+}

@@ -68,6 +68,9 @@ func (ch *Chain) Handle(c *fiber.Ctx) error {
 func (ch *Chain) HandleError(c *fiber.Ctx, err error) error {
 	s := ch.acquire(c)
 	defer ch.release(s)
+	if configuration := ch.Live.Current(); configuration != nil {
+		crossOrigin(c, configuration.Snapshot.CORS)
+	}
 	ch.render(c, err)
 	ch.finish(c, s, err, 0)
 	return nil
@@ -106,6 +109,9 @@ func (ch *Chain) admit(c *fiber.Ctx, s *state) error {
 	configuration := ch.Live.Current()
 	if configuration != nil {
 		s.snapshot = configuration.Snapshot
+		if crossOrigin(c, s.snapshot.CORS) {
+			return nil
+		}
 	}
 	if exempt[ratelimit.RoutedPath(c.Path())] {
 		return c.Next()

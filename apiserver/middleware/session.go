@@ -40,7 +40,7 @@ type Sessions interface {
 // that is nobody's counts as none: a browser sends its stale cookie to the very
 // route that would give it a new one.
 func (ch *Chain) bySession(c *fiber.Ctx, s *state) (bool, error) {
-	token := sessionToken(c)
+	token := sessionToken(c, s.snapshot.CORS)
 	if len(token) == 0 || ch.Sessions == nil {
 		return false, nil
 	}
@@ -54,12 +54,12 @@ func (ch *Chain) bySession(c *fiber.Ctx, s *state) (bool, error) {
 
 // sessionToken takes the Bearer token before the cookie: who sets a header means
 // it, while a cookie comes along by itself.
-func sessionToken(c *fiber.Ctx) []byte {
+func sessionToken(c *fiber.Ctx, cors *snapshot.CORS) []byte {
 	if token := bearer(c.Request().Header.Peek(fiber.HeaderAuthorization)); len(token) > 0 {
 		return token
 	}
 	cookie := c.Request().Header.Cookie(SessionCookie(c))
-	if len(cookie) == 0 || foreign(c) {
+	if len(cookie) == 0 || foreign(c, cors) {
 		return nil
 	}
 	return cookie
@@ -75,11 +75,11 @@ func bearer(header []byte) []byte {
 	return bytes.TrimLeft(header[len(scheme):], " ")
 }
 
-// foreign reports whether a page of another origin makes the browser send a
-// request that could change something. SameSite=Lax lets sibling domains through,
+// foreign reports whether a page of an origin that is neither ours nor trusted
+// makes the browser send a request that could change something. SameSite=Lax lets sibling domains through,
 // so that the browser's own word on the origin is looked at as well (Fetch
 // Metadata; the Origin header of RFC 6454). Who is no browser sends neither.
-func foreign(c *fiber.Ctx) bool {
+func foreign(c *fiber.Ctx, cors *snapshot.CORS) bool {
 	header := &c.Request().Header
 	switch c.Method() {
 	case fiber.MethodGet, fiber.MethodHead, fiber.MethodOptions:
@@ -88,11 +88,15 @@ func foreign(c *fiber.Ctx) bool {
 			return false
 		}
 	}
+	origin := string(header.Peek(fiber.HeaderOrigin))
+	if cors.Trusts(origin) {
+		return false
+	}
 	switch string(header.Peek("Sec-Fetch-Site")) {
 	case "same-origin", "none":
 		return false
 	case "":
-		return foreignOrigin(string(header.Peek(fiber.HeaderOrigin)), string(header.Host()))
+		return foreignOrigin(origin, string(header.Host()))
 	default:
 		return true
 	}

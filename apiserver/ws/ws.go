@@ -51,7 +51,7 @@ type Server struct {
 
 var upgrader = websocket.FastHTTPUpgrader{
 	// Whoever comes here was identified by package middleware, which lets no page
-	// of another origin use a visitor's cookie.
+	// of another origin use a visitor's cookie unless the gateway trusts it.
 	CheckOrigin: func(*fasthttp.RequestCtx) bool { return true },
 }
 

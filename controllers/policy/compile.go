@@ -36,6 +36,7 @@ func Compile(gateway *lucidv1.LucidGateway, policies []lucidv1.RateLimitPolicy) 
 	doc.Maintenance = maintenance(gateway)
 	doc.Mail = mailOf(gateway)
 	doc.Bridge = bridgeOf(gateway)
+	doc.CORS = corsOf(gateway)
 	return doc, claims
 }
 
@@ -54,4 +55,16 @@ func maintenance(gateway *lucidv1.LucidGateway) *snapshot.Maintenance {
 		return nil
 	}
 	return &snapshot.Maintenance{Mode: string(spec.Mode), RetryAfterSeconds: int64(spec.RetryAfterSeconds)}
+}
+
+func corsOf(gateway *lucidv1.LucidGateway) *snapshot.CORS {
+	spec := gateway.Spec.CORS
+	if spec == nil {
+		return nil
+	}
+	cors := &snapshot.CORS{Credentials: spec.Credentials == lucidv1.CredentialsInclude}
+	for _, origin := range spec.AllowedOrigins {
+		cors.AllowedOrigins = append(cors.AllowedOrigins, string(origin))
+	}
+	return cors
 }

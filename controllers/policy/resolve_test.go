@@ -135,11 +135,13 @@ func TestCompile(t *testing.T) {
 	doc, _ := Compile(gw, nil)
 	require.NoError(t, doc.Validate(), "a bare gateway makes a valid snapshot")
 	assert.Equal(t, snapshot.Production, doc.Identity, "nothing opens the doors by leaving it out")
+	assert.Nil(t, doc.CORS, "nor to pages of other origins")
 
 	gw.Spec.Auth.Identity = lucidv1.IdentityDevelopment
 	gw.Spec.Market.CNPYUSDRate = "2.5"
 	gw.Spec.TrustedProxies = []lucidv1.CIDR{"10.0.0.0/8"}
 	gw.Spec.Maintenance = &lucidv1.Maintenance{Mode: lucidv1.MaintenanceOn, RetryAfterSeconds: 60}
+	gw.Spec.CORS = &lucidv1.CORS{AllowedOrigins: []lucidv1.Origin{"https://app.example.com"}, Credentials: lucidv1.CredentialsInclude}
 	p := rlp("a", 7, "")
 	p.Spec.Tiers[0] = lucidv1.Tier{
 		Name: "all", Requests: 7, Window: "1h30m", Burst: 9, Concurrency: 3,
@@ -157,6 +159,7 @@ func TestCompile(t *testing.T) {
 		Enforcement: ratelimit.Shadow, Headers: ratelimit.Draft,
 	}
 	assert.Equal(t, want, full.RateLimits["gateway"][0], "every field of a tier reaches the pods")
+	assert.Equal(t, &snapshot.CORS{AllowedOrigins: []string{"https://app.example.com"}, Credentials: true}, full.CORS)
 	raw, err := full.Encode()
 	require.NoError(t, err)
 	back, err := snapshot.Parse(raw)

@@ -68,6 +68,8 @@ type Snapshot struct {
 	// Bridge is nil where there is none, and left out like Mail. Endpoints are not
 	// in it: pods have them by reference to their Secrets.
 	Bridge *counterchain.Settings `json:"bridge,omitempty"`
+	// CORS is nil where pages of other origins are not let in, and left out like Mail.
+	CORS *CORS `json:"cors,omitempty"`
 	// RateLimits holds the tiers of each surface in order. A surface that is not
 	// named has ratelimit.DefaultTiers; one with an empty list has no limits.
 	RateLimits map[string][]ratelimit.Tier `json:"rateLimits"`

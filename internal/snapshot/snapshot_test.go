@@ -2,6 +2,7 @@ package snapshot
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -29,6 +30,7 @@ func valid() *Snapshot {
 				Contract: "TR7NHqjeKQxGTCi8q8ZY4pL8otSzgjLj6t", Finality: counterchain.ByConfirmations, Confirmations: 20,
 			}},
 		},
+		CORS:       &CORS{AllowedOrigins: []string{"https://app.example.org", "http://localhost:5173"}, Credentials: true},
 		RateLimits: map[string][]ratelimit.Tier{"gateway": ratelimit.DefaultTiers("gateway"), "launchpad": {}},
 	}
 }
@@ -58,6 +60,8 @@ func TestHash(t *testing.T) {
 		"Tier":        {"So are the limits.", func(s *Snapshot) { s.RateLimits["gateway"][0].Burst++ }, false},
 		"Mail":        {"So is the mail server.", func(s *Snapshot) { s.Mail.Port++ }, false},
 		"Bridge":      {"So is the bridge.", func(s *Snapshot) { s.Bridge.Assets[0].Confirmations++ }, false},
+		"Origins":     {"So are the origins.", func(s *Snapshot) { s.CORS.AllowedOrigins[1] += "0" }, false},
+		"Cookies":     {"And what they may do.", func(s *Snapshot) { s.CORS.Credentials = false }, false},
 		"Maintenance": {"And maintenance.", func(s *Snapshot) { s.Maintenance = nil }, false},
 	}
 	for name, tc := range cases {
@@ -109,9 +113,10 @@ func TestParseFillsIn(t *testing.T) {
 // A pod that is older than the field refuses a document that names it.
 func TestMailIsLeftOutWhereThereIsNone(t *testing.T) {
 	s := valid()
-	s.Mail, s.Bridge = nil, nil
+	s.Mail, s.Bridge, s.CORS = nil, nil, nil
 	assert.NotContains(t, string(encode(t, s)), "mail")
 	assert.NotContains(t, string(encode(t, s)), "bridge")
+	assert.NotContains(t, string(encode(t, s)), "cors")
 }
 
 func TestValidateReportsEverything(t *testing.T) {
@@ -122,6 +127,7 @@ func TestValidateReportsEverything(t *testing.T) {
 		Maintenance:    &Maintenance{Mode: "Perhaps", RetryAfterSeconds: -1},
 		Mail:           &mail.Settings{Host: "smtp.example.org", Port: 587, From: "nobody", TLS: "SSL"},
 		Bridge:         &counterchain.Settings{},
+		CORS:           &CORS{AllowedOrigins: []string{"*", "app.example.org"}, Credentials: true},
 		RateLimits: map[string][]ratelimit.Tier{
 			"shop": {}, "docu": {{Name: "a", Requests: 0, Window: ratelimit.Duration(time.Second)}},
 		},
@@ -136,6 +142,7 @@ func TestValidateReportsEverything(t *testing.T) {
 		"generation", "gateway", "identity", "cnpyUSDRate", "surfaces[1].name", "surfaces[2].name",
 		"maintenance.mode", "maintenance.retryAfterSeconds", "trustedProxies[1]", "mail.from", "mail.tls",
 		"bridge.paymentDeadlineSeconds", "bridge.minOrderCNPY", "bridge.assets",
+		"cors.allowedOrigins[1]", "cors.allowedOrigins", "cors.credentials",
 		"rateLimits.docu[0].requests", "rateLimits.shop",
 	}, names, "Every wrong field is reported at once, in a stable order.")
 }
@@ -149,6 +156,30 @@ func TestCNPYUSDRate(t *testing.T) {
 		s.CNPYUSDRate = rate
 		assert.Equal(t, want, s.Validate() == nil, "rate %q", rate)
 	}
+}
+
+func TestOrigins(t *testing.T) {
+	for origin, want := range map[string]bool{
+		"https://app.example.org": true, "http://localhost:5173": true, "https://192.0.2.1": true, "http://[::1]:3000": true, "*": true,
+		"": false, "null": false, "app.example.org": false, "https://app.example.org/": false, "https://app.example.org/x": false,
+		"https://App.example.org": false, "https://*.example.org": false, "https://user@example.org": false, "ftp://example.org": false,
+		"https://example.org:443": false, "http://example.org:80": false, "http://example.org:443": true, "https://example.org:0": false,
+		"https://example.org:65536000": false, "https://-example.org": false, "https://example.org\n": false,
+	} {
+		s := valid()
+		s.CORS = &CORS{AllowedOrigins: []string{origin}}
+		assert.Equal(t, want, s.Validate() == nil, "origin %q", origin)
+	}
+	s := valid()
+	s.CORS.AllowedOrigins = nil
+	assert.Error(t, s.Validate(), "Who lets nobody in leaves it out.")
+	s.CORS.AllowedOrigins = slices.Repeat([]string{"https://app.example.org"}, maxOrigins+1)
+	assert.Error(t, s.Validate(), "A request is compared with all of them.")
+
+	var none *CORS
+	assert.False(t, none.Allows("https://app.example.org"))
+	assert.False(t, none.Trusts("https://app.example.org"))
+	assert.False(t, none.Open())
 }
 
 func TestQuestions(t *testing.T) {

@@ -37,6 +37,7 @@ func (s *Snapshot) Validate() error {
 	c.proxies(s.TrustedProxies)
 	c.mail(s.Mail)
 	c.bridge(s.Bridge)
+	c.cors(s.CORS)
 	c.rateLimits(s.RateLimits)
 	if len(c.fields) == 0 {
 		return nil

@@ -100,10 +100,11 @@ func (v *Validator) find(method, path string) (found *route, known bool) {
 }
 
 // checkUnrouted is for requests that no operation is there for: they must be
-// refused in one of the ways that the document names for that.
+// refused in one of the ways that the document names for that. A browser's
+// preflight asks on an operation's behalf and may be answered.
 func (v *Validator) checkUnrouted(x Exchange, known bool) []string {
 	const unrouted = "/x-unrouted-responses"
-	if x.Status < 400 {
+	if x.Status < 400 && x.Method != http.MethodOptions {
 		return []string{"the document has no such operation"}
 	}
 	if x.Status == http.StatusNotFound && known {

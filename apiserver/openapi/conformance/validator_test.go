@@ -15,6 +15,7 @@ openapi: 3.1.0
 info: {title: Things, version: "1"}
 x-common-headers: {X-Trace: {schema: {type: string, maxLength: 3}}}
 x-unrouted-responses:
+  "204": {description: A preflight.}
   "404": {$ref: "#/components/responses/Refused"}
   "405": {$ref: "#/components/responses/Refused"}
 paths:
@@ -150,6 +151,8 @@ func TestCheck(t *testing.T) {
 			x.Header.Set("Content-Type", "text/plain")
 		}, []string{"minLength: got 1, want 2"}},
 		{"an unknown path that is answered", func(x *Exchange) { x.Path = "/other" }, []string{"no such operation"}},
+		{"a preflight", func(x *Exchange) { bare(x); x.Method, x.Status, x.Body = "OPTIONS", 204, nil }, nil},
+		{"a preflight that is answered otherwise", func(x *Exchange) { bare(x); x.Method, x.Status = "OPTIONS", 200 }, []string{"no status 200"}},
 		{"an unknown path that is refused", func(x *Exchange) { bare(x); x.Path, x.Status, x.Body = "/other", 404, []byte(`{"error": 1}`) }, nil},
 		{"refused in no known way", func(x *Exchange) { bare(x); x.Path, x.Status, x.Body = "/other", 404, []byte(`{}`) }, []string{"missing property 'error'"}},
 		{"an unknown method", func(x *Exchange) { bare(x); x.Method, x.Status, x.Body = "PUT", 405, []byte(`{"error": 1}`) }, nil},
