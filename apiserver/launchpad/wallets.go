@@ -42,7 +42,8 @@ func (s *Surface) registerWallets(api fiber.Router) {
 	api.Post("/wallets/:id/unlock", httpx.Operation("Failed to unlock wallet", s.unlockWallet))
 }
 
-// walletView is the seed's wallet. PrivateKey is the answer of decrypt alone.
+// walletView is the seed's wallet. PrivateKey is the answer of decrypt alone, and
+// is never the key itself: see answerKey.
 type walletView struct {
 	ID                uuid.UUID  `json:"id"`
 	UserID            *uuid.UUID `json:"user_id"`
@@ -93,6 +94,7 @@ func (s *Surface) listWallets(c *fiber.Ctx) error {
 }
 
 func (s *Surface) createWallet(c *fiber.Ctx) error {
+	defer forgetBody(c)
 	user, err := caller(c)
 	if err != nil {
 		return err
@@ -166,9 +168,9 @@ func (s *Surface) deleteWallet(c *fiber.Ctx) error {
 	return answer(c, fiber.StatusOK, message{"Wallet deleted successfully"})
 }
 
-// decryptWallet writes the answer while the key is lent: 0x and the 64 hex digits
-// of its seed (RFC 8032, the private key).
+// decryptWallet writes the answer while the key is lent.
 func (s *Surface) decryptWallet(c *fiber.Ctx) error {
+	defer forgetBody(c)
 	user, id, err := callerAndID(c, "wallet")
 	if err != nil {
 		return err
@@ -185,9 +187,7 @@ func (s *Surface) decryptWallet(c *fiber.Ctx) error {
 		return err
 	}
 	return s.domain.Wallets.Decrypt(c.UserContext(), user, id, password, func(w wallet.Wallet, key ed25519.PrivateKey) error {
-		view := viewWallet(w)
-		view.PrivateKey = "0x" + hex.EncodeToString(key[:ed25519.SeedSize])
-		return answer(c, fiber.StatusOK, view)
+		return answerKey(c, w, key)
 	})
 }
 

@@ -34,13 +34,15 @@ type Pair struct {
 // Generate makes an Ed25519 key pair. seal is handed the private key's 32-byte
 // seed, which is wiped when it returns.
 func Generate(seal func(seed []byte, address livechain.Address) ([]byte, error)) (Pair, error) {
-	public, private, err := ed25519.GenerateKey(rand.Reader)
-	if err != nil {
+	// ed25519.GenerateKey would leave its own seed in memory.
+	seed := make([]byte, ed25519.SeedSize)
+	defer clear(seed)
+	if _, err := rand.Read(seed); err != nil {
 		return Pair{}, fmt.Errorf("generate a key pair: %w", err)
 	}
+	private := ed25519.NewKeyFromSeed(seed)
 	defer clear(private)
-	seed := private.Seed()
-	defer clear(seed)
+	public := private.Public().(ed25519.PublicKey)
 	address := livechain.AddressOf(public)
 	sealed, err := seal(seed, address)
 	if err != nil {
