@@ -12,12 +12,14 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/google/uuid"
+	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	lucidv1 "github.com/lucid-blockchain/lucid/api/v1alpha1"
@@ -27,14 +29,24 @@ import (
 // storm is so many users with so many trades between them.
 type storm struct{ users, trades int }
 
-// journal is what the users were told: the ids of the accepted trades and the
-// number of refusals.
+// attempt is one trade that a user asks for, under its idempotency key.
+type attempt struct {
+	user       *platform.User
+	chain, key string
+	order      platform.Order
+}
+
+// journal is what the users were told: the ids of the accepted trades and what
+// was refused.
 type journal struct {
 	mutex    sync.Mutex
 	accepted map[uuid.UUID]int
-	refused  atomic.Int64
+	refused  []attempt
 	retried  atomic.Int64
 }
+
+// tooMuch is more than anybody ever has.
+var tooMuch = platform.Order{Side: "buy", CNPYAmount: "2000000"}
 
 func TestTradesSurviveKilledPods(t *testing.T) {
 	p := platform.MustOpen(t)
@@ -43,12 +55,14 @@ func TestTradesSurviveKilledPods(t *testing.T) {
 	id := chain.Status.LedgerID
 
 	told := &journal{accepted: map[uuid.UUID]int{}}
-	amidKilling(t, []victim{apiPods(p), operatorPods(), nodePods(p, live)}, func() {
+	awaitReplicas(t, p)
+	amidKilling(t, p, []victim{apiPods(p), operatorPods(), nodePods(p, live)}, func() {
 		storm{users: 50, trades: 10_000}.blow(t, p, id, told)
 		crossThreshold(t, p, id, told)
 		p.WaitGraduated(t, chain)
 	})
-	told.report(t)
+	told.check(t)
+	told.checkRefused(t)
 	checkLedger(t, p, id, told)
 	checkGraduatedOnce(t, p, chain)
 	verifyLedger(t)
@@ -60,25 +74,88 @@ func TestPodsShareAPool(t *testing.T) {
 	p := platform.MustOpen(t)
 	chain := p.LaunchedChain(t, "shared", "9000000")
 	told := &journal{accepted: map[uuid.UUID]int{}}
-	amidKilling(t, []victim{apiPods(p)}, func() {
+	awaitReplicas(t, p)
+	amidKilling(t, p, []victim{apiPods(p)}, func() {
 		storm{users: 200, trades: 20_000}.blow(t, p, chain.Status.LedgerID, told)
 	})
-	told.report(t)
+	told.check(t)
+	told.checkRefused(t)
 	checkLedger(t, p, chain.Status.LedgerID, told)
 	verifyLedger(t)
 }
 
-// amidKilling does something while pods die about once a second.
-func amidKilling(t *testing.T, victims []victim, something func()) {
+// awaitReplicas waits for two API pods, without which no batch meets another's.
+func awaitReplicas(t *testing.T, p *platform.Platform) {
+	t.Helper()
+	platform.Eventually(t, 2*time.Minute, "two ready API pods", func(ctx context.Context) error {
+		pods, err := p.APIPods(ctx)
+		if err != nil {
+			return err
+		}
+		ready := slices.DeleteFunc(pods, func(pod corev1.Pod) bool { return !platform.PodReady(&pod) })
+		if len(ready) < 2 {
+			return fmt.Errorf("%d of %d are ready", len(ready), len(pods))
+		}
+		return nil
+	})
+}
+
+// amidKilling does something while pods die about once a second. A storm in which
+// none of a kind died, or in which one API pod did all the work, shows nothing.
+func amidKilling(t *testing.T, p *platform.Platform, victims []victim, something func()) {
+	t.Helper()
 	killing, stop := context.WithCancel(context.Background())
-	var killer sync.WaitGroup
+	var besides sync.WaitGroup
 	var killed map[string]int
-	killer.Go(func() { killed = killPods(killing, platform.MustOpen(t), victims) })
+	var traded map[string]int64
+	before := tradesByPod(killing, p)
+	besides.Go(func() { killed = killPods(killing, p, victims) })
+	besides.Go(func() { traded = watchTrades(killing, p, before) })
 	start := time.Now()
-	something()
-	stop()
-	killer.Wait()
-	t.Logf("pods killed in %s: %v", time.Since(start).Round(time.Second), killed)
+	func() {
+		defer besides.Wait() // also when the test fails in the midst
+		defer stop()
+		something()
+	}()
+	t.Logf("pods killed in %s: %v; trades seen by API pod: %v", time.Since(start).Round(time.Second), killed, traded)
+	for _, v := range victims {
+		if killed[v.component] == 0 {
+			t.Errorf("no pod of the %s was killed", v.component)
+		}
+	}
+	if len(traded) < 2 {
+		t.Errorf("%d API pods were seen to trade, want two or more", len(traded))
+	}
+}
+
+// watchTrades looks until ctx ends which API pods have granted more trades than
+// before, and returns how many those had when they were last seen.
+func watchTrades(ctx context.Context, p *platform.Platform, before map[string]int64) map[string]int64 {
+	traded := map[string]int64{}
+	for {
+		for pod, n := range tradesByPod(ctx, p) {
+			if n > before[pod] {
+				traded[pod] = n
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return traded
+		case <-time.After(500 * time.Millisecond):
+		}
+	}
+}
+
+// tradesByPod leaves out the pods that do not answer: they are dying, or not up yet.
+func tradesByPod(ctx context.Context, p *platform.Platform) map[string]int64 {
+	granted := map[string]int64{}
+	pods, _ := p.APIPods(ctx)
+	for _, pod := range pods {
+		if n, err := p.TradesGranted(ctx, pod.Name); err == nil {
+			granted[pod.Name] = n
+		}
+	}
+	return granted
 }
 
 // blow sends the trades of all users: buys, sells of what was bought, and now
@@ -100,7 +177,7 @@ func (s storm) blow(t *testing.T, p *platform.Platform, chainID string, told *jo
 func someOrder(i int) platform.Order {
 	switch {
 	case i%50 == 49:
-		return platform.Order{Side: "buy", CNPYAmount: "2000000"}
+		return tooMuch
 	case i%3 == 2:
 		return platform.Order{Side: "sell", TokenAmount: fmt.Sprintf("%d.5", 100+rand.IntN(900))}
 	}
@@ -121,32 +198,36 @@ func crossThreshold(t *testing.T, p *platform.Platform, chainID string, told *jo
 	wait.Wait()
 }
 
-// trade asks until it knows the answer: a lost connection or a 5xx says
-// nothing about the trade, the same key asked again does.
+// trade asks for a trade and notes what the user is told.
 func (j *journal) trade(t *testing.T, user *platform.User, chainID string, order platform.Order) {
-	key := uuid.NewString()
+	a := attempt{user: user, chain: chainID, key: uuid.NewString(), order: order}
+	if answer := j.ask(t, a); answer != nil {
+		j.note(t, a, answer)
+	}
+}
+
+// ask asks until it knows the answer: a lost connection or a 5xx says nothing
+// about the trade, the same key asked again does.
+func (j *journal) ask(t *testing.T, a attempt) *platform.Answer {
 	deadline := time.Now().Add(2 * time.Minute)
 	for time.Now().Before(deadline) {
-		answer, err := user.Trade(context.Background(), chainID, key, order)
+		answer, err := a.user.Trade(context.Background(), a.chain, a.key, a.order)
 		if err != nil || answer.Status >= 500 || answer.Status == http.StatusTooManyRequests {
 			j.retried.Add(1)
 			time.Sleep(time.Duration(20+rand.IntN(200)) * time.Millisecond)
 			continue
 		}
-		j.note(t, answer)
-		return
+		return answer
 	}
 	t.Errorf("a trade got no answer within two minutes")
+	return nil
 }
 
-func (j *journal) report(t *testing.T) {
-	t.Logf("%d trades accepted, %d refused, %d answers lost and asked again",
-		len(j.accepted), j.refused.Load(), j.retried.Load())
-}
-
-func (j *journal) note(t *testing.T, answer *platform.Answer) {
+func (j *journal) note(t *testing.T, a attempt, answer *platform.Answer) {
+	j.mutex.Lock()
+	defer j.mutex.Unlock()
 	if answer.Status == http.StatusUnprocessableEntity {
-		j.refused.Add(1)
+		j.refused = append(j.refused, a)
 		return
 	}
 	var trade platform.Trade
@@ -154,9 +235,35 @@ func (j *journal) note(t *testing.T, answer *platform.Answer) {
 		t.Errorf("trade: %v", err)
 		return
 	}
-	j.mutex.Lock()
-	defer j.mutex.Unlock()
+	if a.order == tooMuch {
+		t.Errorf("trade %s pays with more than anybody has", trade.ID)
+	}
 	j.accepted[trade.ID]++
+}
+
+// check makes sure that both answers were given: a storm that is refused whole
+// loses nothing either.
+func (j *journal) check(t *testing.T) {
+	t.Helper()
+	t.Logf("%d trades accepted, %d refused, %d answers lost and asked again", len(j.accepted), len(j.refused), j.retried.Load())
+	if len(j.accepted) == 0 || len(j.refused) == 0 {
+		t.Errorf("%d trades accepted and %d refused, want some of each", len(j.accepted), len(j.refused))
+	}
+}
+
+// checkRefused asks again for what never could be granted: had a pod that was
+// killed carried one out, its key would now be answered with the trade.
+func (j *journal) checkRefused(t *testing.T) {
+	t.Helper()
+	hopeless := slices.DeleteFunc(slices.Clone(j.refused), func(a attempt) bool { return a.order != tooMuch })
+	if len(hopeless) == 0 {
+		t.Error("nobody was refused for paying with more than they have")
+	}
+	for _, a := range hopeless {
+		if again := j.ask(t, a); again != nil && again.Status != http.StatusUnprocessableEntity {
+			t.Errorf("a refused trade is answered with %d: %s", again.Status, again.Data)
+		}
+	}
 }
 
 func fund(t *testing.T, user *platform.User) {
@@ -203,7 +310,8 @@ func killPods(ctx context.Context, p *platform.Platform, victims []victim) map[s
 }
 
 // checkLedger pages through the chain's transactions and compares them with
-// what the users were told.
+// what the users were told: each that was accepted is there once, and none more,
+// so that nothing is there of what was refused.
 func checkLedger(t *testing.T, p *platform.Platform, chainID string, told *journal) {
 	reader := p.NewUser()
 	seen := map[uuid.UUID]int{}

@@ -94,6 +94,26 @@ func (p *Platform) Pods(ctx context.Context, labels client.MatchingLabels) ([]co
 	return running, nil
 }
 
+// PodReady reports whether requests are sent to a pod.
+func PodReady(pod *corev1.Pod) bool {
+	return slices.ContainsFunc(pod.Status.Conditions, func(c corev1.PodCondition) bool {
+		return c.Type == corev1.PodReady && c.Status == corev1.ConditionTrue
+	})
+}
+
+// TradesGranted is how many trades an API pod has granted since it started, by its
+// own metrics.
+func (p *Platform) TradesGranted(ctx context.Context, pod string) (int64, error) {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	content, err := p.Clientset.CoreV1().Pods(p.Namespace).ProxyGet("http", pod, "9090", "metrics", nil).DoRaw(ctx)
+	if err != nil {
+		return 0, fmt.Errorf("metrics of pod %s: %w", pod, err)
+	}
+	return sum(string(content), "lucid_http_request_duration_seconds_count",
+		`surface="launchpad"`, `method="POST"`, `route="/api/v1/virtual-pools/:id/trades"`, `code="201"`)
+}
+
 // Restarts counts the restarts of a pod's containers.
 func Restarts(pod *corev1.Pod) int32 {
 	var total int32

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strconv"
+	"strings"
 	"time"
 )
 
@@ -33,4 +35,23 @@ func (d Durations) Print(w io.Writer, name string, baseline Durations) {
 		_, _ = fmt.Fprintf(w, "  x%.1f of baseline", float64(d.Quantile(0.5))/float64(base))
 	}
 	_, _ = fmt.Fprintln(w)
+}
+
+// sum adds up the series of a counter that have all the labels, out of metrics in
+// Prometheus's text format.
+func sum(metrics, name string, labels ...string) (int64, error) {
+	var total int64
+	for line := range strings.Lines(metrics) {
+		series, value, _ := strings.Cut(strings.TrimSpace(line), "} ")
+		lacks := func(label string) bool { return !strings.Contains(series, label) }
+		if !strings.HasPrefix(series, name+"{") || slices.ContainsFunc(labels, lacks) {
+			continue
+		}
+		n, err := strconv.ParseFloat(value, 64) // large counts are written as 1e+06
+		if err != nil {
+			return 0, fmt.Errorf("%s: %w", series, err)
+		}
+		total += int64(n)
+	}
+	return total, nil
 }
