@@ -11,9 +11,11 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/lucid-blockchain/lucid/internal/chain"
 	"github.com/lucid-blockchain/lucid/internal/identity"
 	"github.com/lucid-blockchain/lucid/internal/keystore"
 	"github.com/lucid-blockchain/lucid/internal/livechain"
+	"github.com/lucid-blockchain/lucid/internal/market"
 	"github.com/lucid-blockchain/lucid/internal/store"
 	"github.com/lucid-blockchain/lucid/internal/store/storetest"
 )
@@ -60,10 +62,13 @@ func TestOpenRefuses(t *testing.T) {
 		{"another platform key", other, sealed, "owner"},
 		{"another owner's", sealer, sealed, "other"},
 		{"an unknown version", sealer, flipped(0), "owner"},
+		{"a version that makes it a password's", sealer, append([]byte{2}, sealed[1:]...), "owner"},
 		{"a changed nonce", sealer, flipped(1), "owner"},
 		{"a changed ciphertext", sealer, flipped(14), "owner"},
 		{"a changed tag", sealer, flipped(len(sealed) - 1), "owner"},
 		{"a truncated one", sealer, sealed[:10], "owner"},
+		{"a byte too few", sealer, sealed[:len(sealed)-1], "owner"},
+		{"a byte too many", sealer, append(bytes.Clone(sealed), 0), "owner"},
 		{"nothing", sealer, nil, "owner"},
 	} {
 		if _, err := test.by.Open(test.sealed, []byte(test.owner)); !errors.Is(err, keystore.ErrSealed) {
@@ -141,6 +146,116 @@ func TestUserKeyNeedsThePlatformKey(t *testing.T) {
 	}
 	if _, err := wrong.UserKey(ctx, uuid.New()); !store.NotFound(err) {
 		t.Errorf("a user without a wallet: %v, want not found", err)
+	}
+}
+
+// The platform's own keys, changed in the database behind its back: none is used
+// that does not belong to the row's address.
+func TestUserKeyOfATamperedRow(t *testing.T) {
+	ctx, s := context.Background(), storetest.Open(t)
+	k, user, other := newKeystore(t, s, platformKey), uuid.New(), uuid.New()
+	for _, one := range []uuid.UUID{user, other} {
+		if err := identity.NewUsers(s).Ensure(ctx, one); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := k.EnsureAddress(ctx, one); err != nil {
+			t.Fatal(err)
+		}
+	}
+	before, err := s.Queries().GetPlatformWallet(ctx, &user)
+	if err != nil {
+		t.Fatal(err)
+	}
+	exec := func(sql string, args ...any) {
+		t.Helper()
+		if err := s.Exec(ctx, sql, args...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for reason, change := range map[string]string{
+		"the sealed key of another user":     "sealed_key = (SELECT w.sealed_key FROM wallets w WHERE w.user_id <> $1)",
+		"another address":                    "address = '0x0000000000000000000000000000000000000001'",
+		"no address":                         "address = 'nowhere'",
+		"no sealed key":                      "sealed_key = ''::bytea",
+		"a sealed key of a version to come":  "sealed_key = '\\x03'::bytea || substr(sealed_key, 2)",
+		"a sealed key without its last byte": "sealed_key = substr(sealed_key, 1, length(sealed_key) - 1)",
+	} {
+		exec("UPDATE wallets SET "+change+" WHERE user_id = $1", user)
+		if key, err := k.UserKey(ctx, user); err == nil || key != nil {
+			t.Errorf("%s: a key comes out", reason)
+		}
+		exec("UPDATE wallets SET sealed_key = $2, address = $3 WHERE id = $1", before.ID, before.SealedKey, before.Address)
+	}
+	if _, err := k.UserKey(ctx, user); err != nil {
+		t.Errorf("as it was: %v", err)
+	}
+}
+
+// A chain has one treasury: the one that it was born with, or, where it was born
+// without, the one that whoever asks first makes.
+func TestTreasuries(t *testing.T) {
+	ctx, s := context.Background(), storetest.Open(t)
+	k, creator := newKeystore(t, s, platformKey), uuid.New()
+	for _, test := range []struct {
+		reason string
+		keys   chain.Keys
+	}{{"born with a treasury", k}, {"born without", nil}} {
+		chains := &chain.Service{Store: s, Market: market.New(s, market.Options{}), Keys: test.keys}
+		made, err := chains.Create(ctx, chain.Spec{ChainName: test.reason, TokenSymbol: "TOK", CreatedBy: creator})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.Queries().GetTreasuryWallet(ctx, &made.ID); (err == nil) != (test.keys != nil) {
+			t.Errorf("%s: %v", test.reason, err)
+		}
+		addresses := make([]livechain.Address, 8)
+		var wait sync.WaitGroup
+		for i := range addresses {
+			wait.Go(func() {
+				var err error
+				if addresses[i], err = newKeystore(t, s, platformKey).EnsureTreasury(ctx, made.ID); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		wait.Wait()
+		kept, err := s.Queries().GetTreasuryWallet(ctx, &made.ID)
+		if err != nil || kept.UserID != nil || kept.Custody != keystore.CustodyPlatform {
+			t.Errorf("%s: the treasury's wallet is %+v, %v", test.reason, kept, err)
+		}
+		for _, address := range addresses {
+			if address.String() != kept.Address {
+				t.Errorf("%s: told %s, kept is %s", test.reason, address, kept.Address)
+			}
+		}
+	}
+}
+
+// Without its database the keystore has no keys, and makes none up.
+func TestNoKeysWithoutADatabase(t *testing.T) {
+	ctx, s := context.Background(), storetest.Open(t)
+	k := newKeystore(t, s, platformKey)
+	s.Close()
+	_, user := k.EnsureAddress(ctx, uuid.New())
+	_, treasury := k.EnsureTreasury(ctx, uuid.New())
+	_, key := k.UserKey(ctx, uuid.New())
+	for what, err := range map[string]error{"the user's address": user, "the treasury's address": treasury, "the user's key": key} {
+		if !store.IsUnavailable(err) {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+}
+
+// Somebody who is no user, and a chain that is none, get no wallet.
+func TestNoWalletForNobody(t *testing.T) {
+	ctx, s := context.Background(), storetest.Open(t)
+	k := newKeystore(t, s, platformKey)
+	_, user := k.EnsureAddress(ctx, uuid.New())
+	_, treasury := k.EnsureTreasury(ctx, uuid.New())
+	for what, err := range map[string]error{"user": user, "chain": treasury} {
+		if !store.ForeignKeyViolation(err, "") {
+			t.Errorf("a wallet of no %s: %v", what, err)
+		}
 	}
 }
 

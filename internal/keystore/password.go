@@ -117,10 +117,16 @@ func (p *Passwords) open(password string, parts sealed, owner []byte) (secret, r
 	if err != nil {
 		return nil, nil, err
 	}
+	risen := parts.iterations() < p.iterations
 	if secret, err = parts.open(key, owner); err != nil {
+		if risen {
+			// The right password takes another derivation: the time must not tell it
+			// where the answer may not, as of a wallet that is locked by now.
+			_, _ = p.seal(password, nil, owner)
+		}
 		return nil, nil, ErrPassword
 	}
-	if parts.iterations() >= p.iterations {
+	if !risen {
 		return secret, nil, nil
 	}
 	if renewed, err = p.seal(password, secret, owner); err != nil {

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"testing"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
@@ -109,6 +110,8 @@ func TestPasswordRefuses(t *testing.T) {
 	binary.BigEndian.PutUint32(excessive[1:], keystore.MaxIterations+1)
 	none := bytes.Clone(sealed)
 	binary.BigEndian.PutUint32(none[1:], 0)
+	fewer := bytes.Clone(sealed)
+	binary.BigEndian.PutUint32(fewer[1:], 1)
 	for _, test := range []struct {
 		reason   string
 		password string
@@ -123,6 +126,7 @@ func TestPasswordRefuses(t *testing.T) {
 		{"a changed version, which makes it the platform's", password, append([]byte{1}, sealed[1:]...), string(walletID), keystore.ErrSealed},
 		{"an unknown version", password, flipped(0), string(walletID), keystore.ErrSealed},
 		{"more iterations than were used", password, flipped(4), string(walletID), keystore.ErrPassword},
+		{"fewer iterations than were used, which would make guessing cheap", password, fewer, string(walletID), keystore.ErrPassword},
 		{"iterations that would take hours", password, excessive, string(walletID), keystore.ErrSealed},
 		{"no iterations at all", password, none, string(walletID), keystore.ErrSealed},
 		{"the first byte of the salt", password, flipped(5), string(walletID), keystore.ErrPassword},
@@ -144,6 +148,59 @@ func TestPasswordRefuses(t *testing.T) {
 	}
 	if _, err := newSealer(t, platformKey).Open(sealed, walletID); !errors.Is(err, keystore.ErrSealed) {
 		t.Errorf("the platform key opens what a password sealed: %v", err)
+	}
+}
+
+// There is no bit in what is sealed that can be changed, under the platform key or
+// under a password, and still a key comes out.
+func TestEveryBitIsAuthenticated(t *testing.T) {
+	passwords, sealer := newPasswords(t, 2), newSealer(t, platformKey)
+	platform, err := sealer.Seal(secret, walletID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	opens := func(raw []byte) bool {
+		_, renewed, byPassword := passwords.Open(t.Context(), password, raw, walletID)
+		_, byPlatform := sealer.Open(raw, walletID)
+		return byPassword == nil || renewed != nil || byPlatform == nil
+	}
+	for name, sealed := range map[string][]byte{"password": sealWith(t, passwords), "platform": platform} {
+		if !opens(sealed) {
+			t.Fatalf("%s: it does not open as it is", name)
+		}
+		for bit := range 8 * len(sealed) {
+			if name == "password" && (bit/8 == 2 || bit/8 == 3 && bit%8 > 3) {
+				continue // counts that are allowed and take seconds each
+			}
+			sealed[bit/8] ^= 1 << (bit % 8)
+			if opens(sealed) {
+				t.Errorf("%s: it opens with bit %d of byte %d changed", name, bit%8, bit/8)
+			}
+			sealed[bit/8] ^= 1 << (bit % 8)
+		}
+	}
+}
+
+// Sealing anew takes a second derivation. A wrong password must take as long, or
+// whoever is told nothing, because the wallet is locked, would still learn which
+// guess was right.
+func TestTimeDoesNotTellTheRightPassword(t *testing.T) {
+	old := sealWith(t, newPasswords(t, 1))
+	risen := newPasswords(t, 100_000)
+	right, wrong := time.Hour, time.Hour // the least of several, which noise can't lower
+	took := func(guess string, want error) time.Duration {
+		start := time.Now()
+		if _, _, err := risen.Open(t.Context(), guess, old, walletID); !errors.Is(err, want) {
+			t.Fatalf("%q: %v", guess, err)
+		}
+		return time.Since(start)
+	}
+	for range 5 {
+		right = min(right, took(password, nil))
+		wrong = min(wrong, took("a guess", keystore.ErrPassword))
+	}
+	if wrong < right/3 {
+		t.Errorf("the right password takes %s, a wrong one %s", right, wrong)
 	}
 }
 

@@ -3,6 +3,7 @@ package wallet_test
 import (
 	"bytes"
 	"crypto/ed25519"
+	"encoding/binary"
 	"errors"
 	"runtime"
 	"runtime/debug"
@@ -12,12 +13,13 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/lucid-blockchain/lucid/internal/fault"
+	"github.com/lucid-blockchain/lucid/internal/identity"
 	"github.com/lucid-blockchain/lucid/internal/keystore"
 	"github.com/lucid-blockchain/lucid/internal/keystore/keystoretest"
 	"github.com/lucid-blockchain/lucid/internal/livechain"
+	"github.com/lucid-blockchain/lucid/internal/store"
 	"github.com/lucid-blockchain/lucid/internal/store/storetest"
 	"github.com/lucid-blockchain/lucid/internal/wallet"
 )
@@ -166,6 +168,34 @@ func TestUnlock(t *testing.T) {
 	})
 }
 
+// A lock lasts fifteen minutes by the database's clock, to the second: setting the
+// row back is how a test lets that clock go on.
+func TestLockLastsFifteenMinutes(t *testing.T) {
+	each(t, func(w *world) {
+		owner := uuid.New()
+		id := w.made(owner).ID
+		passes := func(seconds int) {
+			w.exec("UPDATE wallets SET locked_until = locked_until - $2::int4 * INTERVAL '1 second' WHERE id = $1", id, seconds)
+		}
+		for range 5 {
+			_ = w.open(w.wallets, owner, id, "guess")
+		}
+		const tolerance = 30 // seconds that this test may take meanwhile
+		if left := one[float64](w, "SELECT extract(epoch FROM locked_until - now())::float8 FROM wallets WHERE id = $1", id); left > 900 || left < 900-tolerance {
+			w.t.Errorf("the database has %g seconds left of 900", left)
+		}
+		passes(900 - tolerance)
+		w.refused("shortly before", w.open(w.wallets, owner, id, password), fault.Forbidden, locked)
+		passes(tolerance)
+		if got := w.get(owner, id); got.IsLocked || got.LockedUntil != nil {
+			w.t.Errorf("after fifteen minutes it is open: %+v", got)
+		}
+		if err := w.open(w.wallets, owner, id, password); err != nil || w.failures(id) != 0 {
+			w.t.Errorf("the right password opens it and ends the count: %v, %d", err, w.failures(id))
+		}
+	})
+}
+
 func TestLockRunsOut(t *testing.T) {
 	each(t, func(w *world) {
 		owner := uuid.New()
@@ -211,47 +241,125 @@ func TestParallelGuessesCountOnce(t *testing.T) {
 	})
 }
 
+// The same on pods that share nothing but the database.
+func TestPodsThatShareOnlyTheDatabase(t *testing.T) {
+	url := storetest.URL(t)
+	pods := make([]*wallet.Service, 3)
+	var w *world
+	for i := range pods {
+		s, err := store.Open(t.Context(), url)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(s.Close)
+		w, pods[i] = newWorld(t, s), serviceWith(t, s, 1)
+	}
+	owner := uuid.New()
+	id := w.made(owner).ID
+	outcomes := make([]string, 40)
+	var group sync.WaitGroup
+	for i := range outcomes {
+		group.Go(func() { outcomes[i] = w.open(pods[i%len(pods)], owner, id, "guess").Error() })
+	}
+	group.Wait()
+	count := map[string]int{}
+	for _, outcome := range outcomes {
+		count[outcome]++
+	}
+	if count[wrong] != 5 || count[locked] != len(outcomes)-5 || w.failures(id) != 5 {
+		t.Errorf("%v, %d counted; want 5 answers and refusals for the others", count, w.failures(id))
+	}
+	for _, pod := range pods {
+		w.refused("every pod knows of the lock", w.open(pod, owner, id, password), fault.Forbidden, locked)
+	}
+}
+
 // A password that is being checked while the wallet is locked is answered no
 // more, not even the right one: otherwise guesses under way would be free.
 func TestLockedWhileThePasswordIsChecked(t *testing.T) {
 	w := newWorld(t, storetest.Open(t))
-	registry := prometheus.NewRegistry()
-	options := keystore.PasswordOptions{Registerer: registry}.Lowered(t, 3_000_000) // half a second
-	passwords, err := keystore.NewPasswords(options)
-	if err != nil {
-		t.Fatal(err)
-	}
-	slow, owner := wallet.New(w.store, passwords), uuid.New()
-	made, err := slow.Create(t.Context(), owner, wallet.Request{Password: password})
-	if err != nil {
-		t.Fatal(err)
-	}
-	outcome := make(chan error, 1)
-	go func() { outcome <- w.open(slow, owner, made.ID, password) }()
-	for checking(t, registry) == 0 && len(outcome) == 0 {
-		time.Sleep(time.Millisecond)
-	}
-	w.exec("UPDATE wallets SET locked_until = now() + INTERVAL '1 hour' WHERE id = $1", made.ID)
-	w.refused("the right password of a wallet that is locked by now", <-outcome, fault.Forbidden, locked)
-	if got := w.get(owner, made.ID); !got.IsLocked || got.LastUsedAt != nil {
+	owner := uuid.New()
+	slow := newSlowPod(w)
+	id := slow.made(owner)
+	err := slow.meanwhile(func() error { return w.open(slow.Service, owner, id, password) }, func() {
+		w.exec("UPDATE wallets SET locked_until = now() + INTERVAL '1 hour' WHERE id = $1", id)
+	})
+	w.refused("the right password of a wallet that is locked by now", err, fault.Forbidden, locked)
+	if got := w.get(owner, id); !got.IsLocked || got.LastUsedAt != nil {
 		t.Errorf("it stays locked and unused: %+v", got)
 	}
 }
 
-// checking is how many passwords are being checked.
-func checking(t *testing.T, registry *prometheus.Registry) float64 {
-	t.Helper()
-	families, err := registry.Gather()
-	if err != nil {
+// What changes while a password is checked counts, for the right one and a wrong
+// one alike.
+func TestChangesWhileThePasswordIsChecked(t *testing.T) {
+	w := newWorld(t, storetest.Open(t))
+	owner, stranger := uuid.New(), uuid.New()
+	slow := newSlowPod(w)
+	if err := identity.NewUsers(w.store).Ensure(t.Context(), stranger); err != nil {
 		t.Fatal(err)
 	}
-	for _, family := range families {
-		if family.GetName() == "lucid_password_derivations_queued" {
-			return family.GetMetric()[0].GetGauge().GetValue()
+	for _, test := range []struct {
+		reason, change string
+		kind           fault.Kind
+		message        string
+	}{
+		{"deleted", "DELETE FROM wallets WHERE id = $1", fault.NotFound, "Wallet not found"},
+		{"somebody else's by now", "UPDATE wallets SET user_id = '" + stranger.String() + "' WHERE id = $1", fault.Forbidden, "Access denied"},
+	} {
+		for _, guess := range []string{password, "a guess"} {
+			id := slow.made(owner)
+			err := slow.meanwhile(func() error { return w.open(slow.Service, owner, id, guess) }, func() { w.exec(test.change, id) })
+			w.refused(test.reason+", "+guess, err, test.kind, test.message)
 		}
 	}
-	t.Fatal("no metric tells how many passwords are being checked")
-	return 0
+	id := slow.made(owner)
+	err := slow.meanwhile(func() error { return w.open(slow.Service, owner, id, password) }, func() {
+		w.exec("UPDATE wallets SET is_active = false WHERE id = $1", id)
+	})
+	w.refused("deactivated", err, fault.Unprocessable, "Wallet is not active")
+}
+
+// A guess that can't be counted is not answered: with the database gone, neither
+// the right password nor a wrong one is told from the other.
+func TestNoAnswerThatIsNotCounted(t *testing.T) {
+	for _, guess := range []string{password, "a guess"} {
+		w := newWorld(t, storetest.Open(t))
+		owner := uuid.New()
+		slow := newSlowPod(w)
+		id := slow.made(owner)
+		err := slow.meanwhile(func() error { return w.open(slow.Service, owner, id, guess) }, w.store.Close)
+		if _, refused := fault.As(err); refused || !store.IsUnavailable(err) {
+			t.Errorf("%s: %v", guess, err)
+		}
+	}
+}
+
+// Who finds the queue full is sent away with a time to come back, and no try is
+// counted against them.
+func TestFullQueueOfPasswords(t *testing.T) {
+	w := newWorld(t, storetest.Open(t))
+	owner := uuid.New()
+	slow := newSlowPod(w)
+	id := slow.made(owner)
+	var group sync.WaitGroup
+	for range slow.room {
+		group.Go(func() { _ = w.open(slow.Service, owner, id, password) })
+	}
+	for slow.checking() < float64(slow.room) {
+		time.Sleep(time.Millisecond)
+	}
+	_, creating := slow.Create(t.Context(), owner, wallet.Request{Password: password})
+	for reason, err := range map[string]error{"to create": creating, "to open": w.open(slow.Service, owner, id, "a guess")} {
+		busy, ok := fault.As(err)
+		if !ok || busy.Kind != fault.Unavailable || busy.RetryAfter <= 0 {
+			t.Errorf("%s: %v, want Unavailable with a time to come back", reason, err)
+		}
+	}
+	if w.failures(id) != 0 {
+		t.Errorf("%d tries are counted", w.failures(id))
+	}
+	group.Wait()
 }
 
 func TestWhatCanNotBeDecrypted(t *testing.T) {
@@ -283,11 +391,25 @@ func TestWhatCanNotBeDecrypted(t *testing.T) {
 func TestTampering(t *testing.T) {
 	each(t, func(w *world) {
 		owner := uuid.New()
+		w.wallets = serviceWith(w.t, w.store, 2)
 		mine, other := w.made(owner), w.made(owner)
+		passwords := passwordsWith(w.t, keystore.PasswordOptions{}.Lowered(w.t, 2))
+		short, err := passwords.Seal(w.t.Context(), password, []byte("no seed"), mine.ID[:])
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		platform := w.platformWallet(owner)
 		flip := func(at int) func() {
 			return func() {
 				sealed := one[[]byte](w, "SELECT sealed_key FROM wallets WHERE id = $1", mine.ID)
 				sealed[at] ^= 1
+				w.exec("UPDATE wallets SET sealed_key = $2 WHERE id = $1", mine.ID, sealed)
+			}
+		}
+		iterations := func(n uint32) func() {
+			return func() {
+				sealed := one[[]byte](w, "SELECT sealed_key FROM wallets WHERE id = $1", mine.ID)
+				binary.BigEndian.PutUint32(sealed[1:], n)
 				w.exec("UPDATE wallets SET sealed_key = $2 WHERE id = $1", mine.ID, sealed)
 			}
 		}
@@ -298,8 +420,12 @@ func TestTampering(t *testing.T) {
 			wrong  bool // told as a wrong password; else as a failure of ours
 		}{
 			{"the version", flip(0), false},
-			{"the iterations", flip(3), true},
+			{"more iterations", flip(3), true},
+			{"fewer iterations, which would make guessing cheap", iterations(1), true},
+			{"no iterations", iterations(0), false},
+			{"iterations that would take hours", iterations(keystore.MaxIterations + 1), false},
 			{"the salt", flip(5), true},
+			{"the last byte of the salt", flip(20), true},
 			{"the nonce", flip(21), true},
 			{"the ciphertext", flip(33), true},
 			{"the tag", flip(length - 1), true},
@@ -307,6 +433,10 @@ func TestTampering(t *testing.T) {
 			{"the sealed key of another wallet, same password", func() {
 				w.exec("UPDATE wallets SET sealed_key = (SELECT sealed_key FROM wallets WHERE id = $2) WHERE id = $1", mine.ID, other.ID)
 			}, true},
+			{"the sealed key of the platform's wallet", func() {
+				w.exec("UPDATE wallets SET sealed_key = (SELECT sealed_key FROM wallets WHERE id = $2) WHERE id = $1", mine.ID, platform)
+			}, false},
+			{"what is no key, sealed under the right password", func() { w.exec("UPDATE wallets SET sealed_key = $2 WHERE id = $1", mine.ID, short) }, false},
 			{"another public key", func() { w.exec("UPDATE wallets SET public_key = $2 WHERE id = $1", mine.ID, []byte(other.PublicKey)) }, false},
 			{"another address", func() {
 				w.exec("UPDATE wallets SET address = $2 WHERE id = $1", mine.ID, livechain.AddressOf(make([]byte, 32)).String())

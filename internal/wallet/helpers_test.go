@@ -2,10 +2,13 @@ package wallet_test
 
 import (
 	"crypto/ed25519"
+	"runtime"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/lucid-blockchain/lucid/internal/chain"
 	"github.com/lucid-blockchain/lucid/internal/fault"
@@ -49,11 +52,73 @@ func newWorld(t *testing.T, s *store.Store) *world {
 // serviceWith is what one pod has, with few iterations for speed.
 func serviceWith(t *testing.T, s *store.Store, iterations int) *wallet.Service {
 	t.Helper()
-	passwords, err := keystore.NewPasswords(keystore.PasswordOptions{}.Lowered(t, iterations))
+	return wallet.New(s, passwordsWith(t, keystore.PasswordOptions{}.Lowered(t, iterations)))
+}
+
+func passwordsWith(t *testing.T, options keystore.PasswordOptions) *keystore.Passwords {
+	t.Helper()
+	passwords, err := keystore.NewPasswords(options)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return wallet.New(s, passwords)
+	return passwords
+}
+
+// slowPod takes so long for a password that things can happen meanwhile.
+type slowPod struct {
+	*wallet.Service
+	w        *world
+	registry *prometheus.Registry
+	room     int // how many passwords it checks and has waiting
+}
+
+func newSlowPod(w *world) *slowPod {
+	w.t.Helper()
+	registry := prometheus.NewRegistry()
+	options := keystore.PasswordOptions{Registerer: registry, Waiting: 1}.Lowered(w.t, 3_000_000) // half a second
+	return &slowPod{
+		Service: wallet.New(w.store, passwordsWith(w.t, options)), w: w, registry: registry,
+		room: max(1, runtime.GOMAXPROCS(0)/2) + 1,
+	}
+}
+
+// made is the id of a new wallet of the owner's.
+func (p *slowPod) made(owner uuid.UUID) uuid.UUID {
+	p.w.t.Helper()
+	made, err := p.Create(p.w.t.Context(), owner, wallet.Request{Password: password})
+	if err != nil {
+		p.w.t.Fatal(err)
+	}
+	return made.ID
+}
+
+// meanwhile has something happen while a password is being checked, and returns
+// what came of the password.
+func (p *slowPod) meanwhile(ask func() error, happen func()) error {
+	p.w.t.Helper()
+	outcome := make(chan error, 1)
+	go func() { outcome <- ask() }()
+	for p.checking() == 0 && len(outcome) == 0 {
+		time.Sleep(time.Millisecond)
+	}
+	happen()
+	return <-outcome
+}
+
+// checking is how many passwords are being checked.
+func (p *slowPod) checking() float64 {
+	p.w.t.Helper()
+	families, err := p.registry.Gather()
+	if err != nil {
+		p.w.t.Fatal(err)
+	}
+	for _, family := range families {
+		if family.GetName() == "lucid_password_derivations_queued" {
+			return family.GetMetric()[0].GetGauge().GetValue()
+		}
+	}
+	p.w.t.Fatal("no metric tells how many passwords are being checked")
+	return 0
 }
 
 // made is a wallet of the caller's.

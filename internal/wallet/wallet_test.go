@@ -10,6 +10,7 @@ import (
 
 	"github.com/lucid-blockchain/lucid/internal/fault"
 	"github.com/lucid-blockchain/lucid/internal/livechain"
+	"github.com/lucid-blockchain/lucid/internal/store"
 	"github.com/lucid-blockchain/lucid/internal/store/storetest"
 	"github.com/lucid-blockchain/lucid/internal/wallet"
 )
@@ -63,6 +64,50 @@ func TestCreateRefusals(t *testing.T) {
 			w.t.Errorf("what was refused left %d wallets, %v", total, err)
 		}
 	})
+}
+
+// A chain that is deleted while the password of its new wallet is being derived
+// from leaves no wallet of no chain.
+func TestChainGoesWhileItsWalletIsMade(t *testing.T) {
+	w := newWorld(t, storetest.Open(t))
+	owner := uuid.New()
+	doomed := w.draft("Doomed", owner).ID
+	slow := newSlowPod(w)
+	err := slow.meanwhile(func() error {
+		_, err := slow.Create(t.Context(), owner, wallet.Request{Password: password, ChainID: &doomed})
+		return err
+	}, func() {
+		if err := w.chains.Delete(t.Context(), doomed, owner); err != nil {
+			t.Error(err)
+		}
+	})
+	w.refused("its chain is gone", err, fault.NotFound, "Chain not found")
+	if _, total, err := w.wallets.List(t.Context(), owner, wallet.Filter{}, firstPage); err != nil || total != 0 {
+		t.Errorf("%d wallets are left, %v", total, err)
+	}
+}
+
+// Without its database every operation says that it can't be done now, and never
+// that there is no such wallet.
+func TestLostDatabase(t *testing.T) {
+	w := newWorld(t, storetest.Open(t))
+	ctx, owner := t.Context(), uuid.New()
+	id, chainID := w.made(owner).ID, w.draft("Lost", owner).ID
+	w.store.Close()
+	_, _, listing := w.wallets.List(ctx, owner, wallet.Filter{}, firstPage)
+	_, getting := w.wallets.Get(ctx, owner, id)
+	_, creating := w.wallets.Create(ctx, owner, wallet.Request{Password: password})
+	_, creatingForChain := w.wallets.Create(ctx, owner, wallet.Request{Password: password, ChainID: &chainID})
+	_, updating := w.wallets.Update(ctx, owner, id, wallet.Change{Name: ptr("New")})
+	for operation, err := range map[string]error{
+		"list": listing, "get": getting, "create": creating, "create for a chain": creatingForChain, "update": updating,
+		"delete": w.wallets.Delete(ctx, owner, id), "unlock": w.wallets.Unlock(ctx, owner, id),
+		"decrypt": w.open(w.wallets, owner, id, password),
+	} {
+		if _, refused := fault.As(err); refused || !store.IsUnavailable(err) {
+			t.Errorf("%s: %v", operation, err)
+		}
+	}
 }
 
 func TestValidate(t *testing.T) {
