@@ -280,7 +280,7 @@ func TestLockedWhileThePasswordIsChecked(t *testing.T) {
 	w := newWorld(t, storetest.Open(t))
 	owner := uuid.New()
 	slow := newSlowPod(w)
-	id := slow.made(owner)
+	id := w.made(owner).ID
 	err := slow.meanwhile(func() error { return w.open(slow.Service, owner, id, password) }, func() {
 		w.exec("UPDATE wallets SET locked_until = now() + INTERVAL '1 hour' WHERE id = $1", id)
 	})
@@ -308,12 +308,12 @@ func TestChangesWhileThePasswordIsChecked(t *testing.T) {
 		{"somebody else's by now", "UPDATE wallets SET user_id = '" + stranger.String() + "' WHERE id = $1", fault.Forbidden, "Access denied"},
 	} {
 		for _, guess := range []string{password, "a guess"} {
-			id := slow.made(owner)
+			id := w.made(owner).ID
 			err := slow.meanwhile(func() error { return w.open(slow.Service, owner, id, guess) }, func() { w.exec(test.change, id) })
 			w.refused(test.reason+", "+guess, err, test.kind, test.message)
 		}
 	}
-	id := slow.made(owner)
+	id := w.made(owner).ID
 	err := slow.meanwhile(func() error { return w.open(slow.Service, owner, id, password) }, func() {
 		w.exec("UPDATE wallets SET is_active = false WHERE id = $1", id)
 	})
@@ -327,7 +327,7 @@ func TestNoAnswerThatIsNotCounted(t *testing.T) {
 		w := newWorld(t, storetest.Open(t))
 		owner := uuid.New()
 		slow := newSlowPod(w)
-		id := slow.made(owner)
+		id := w.made(owner).ID
 		err := slow.meanwhile(func() error { return w.open(slow.Service, owner, id, guess) }, w.store.Close)
 		if _, refused := fault.As(err); refused || !store.IsUnavailable(err) {
 			t.Errorf("%s: %v", guess, err)
@@ -341,7 +341,7 @@ func TestFullQueueOfPasswords(t *testing.T) {
 	w := newWorld(t, storetest.Open(t))
 	owner := uuid.New()
 	slow := newSlowPod(w)
-	id := slow.made(owner)
+	id := w.made(owner).ID
 	var group sync.WaitGroup
 	for range slow.room {
 		group.Go(func() { _ = w.open(slow.Service, owner, id, password) })

@@ -2,7 +2,10 @@ package wallet_test
 
 import (
 	"crypto/ed25519"
+	"crypto/pbkdf2"
+	"crypto/sha256"
 	"runtime"
+	"sync"
 	"testing"
 	"time"
 
@@ -64,7 +67,16 @@ func passwordsWith(t *testing.T, options keystore.PasswordOptions) *keystore.Pas
 	return passwords
 }
 
-// slowPod takes so long for a password that things can happen meanwhile.
+// slowIterations take half a second on this machine, with the race detector or not.
+var slowIterations = sync.OnceValue(func() int {
+	const tried = 20_000
+	start := time.Now()
+	_, _ = pbkdf2.Key(sha256.New, password, make([]byte, 16), tried, keystore.KeySize)
+	return min(keystore.MaxIterations, int(tried*(500*time.Millisecond)/time.Since(start)))
+})
+
+// slowPod takes so long for a password that things can happen meanwhile: it has
+// more iterations than the wallets were sealed with.
 type slowPod struct {
 	*wallet.Service
 	w        *world
@@ -75,21 +87,11 @@ type slowPod struct {
 func newSlowPod(w *world) *slowPod {
 	w.t.Helper()
 	registry := prometheus.NewRegistry()
-	options := keystore.PasswordOptions{Registerer: registry, Waiting: 1}.Lowered(w.t, 3_000_000) // half a second
+	options := keystore.PasswordOptions{Registerer: registry, Waiting: 1}.Lowered(w.t, slowIterations())
 	return &slowPod{
 		Service: wallet.New(w.store, passwordsWith(w.t, options)), w: w, registry: registry,
 		room: max(1, runtime.GOMAXPROCS(0)/2) + 1,
 	}
-}
-
-// made is the id of a new wallet of the owner's.
-func (p *slowPod) made(owner uuid.UUID) uuid.UUID {
-	p.w.t.Helper()
-	made, err := p.Create(p.w.t.Context(), owner, wallet.Request{Password: password})
-	if err != nil {
-		p.w.t.Fatal(err)
-	}
-	return made.ID
 }
 
 // meanwhile has something happen while a password is being checked, and returns

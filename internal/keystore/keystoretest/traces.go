@@ -134,6 +134,6 @@ func Planted(secret []byte) map[string]string {
 	return map[string]string{
 		"raw": string(secret), "escaped": fmt.Sprintf("%q", secret), "hex": strings.ToUpper(hex.EncodeToString(secret)),
 		"base64": base64.StdEncoding.EncodeToString(secret), "base64url": base64.URLEncoding.EncodeToString(secret),
-		"decimal": fmt.Sprint(secret),
+		"decimal": fmt.Sprintf("%d", secret),
 	}
 }

@@ -40,7 +40,7 @@ func TestTracesFindsEveryForm(t *testing.T) {
 		{"two bytes in", "base64", base64.StdEncoding.EncodeToString(slices.Concat([]byte("xy"), awkward, []byte("z")))},
 		{"for URLs", "base64url", base64.URLEncoding.EncodeToString(awkward)},
 		{"for URLs, in the midst of more", "base64url", base64.RawURLEncoding.EncodeToString(slices.Concat([]byte("x"), awkward))},
-		{"the numbers, as Go prints them", "decimal", fmt.Sprint(awkward)},
+		{"the numbers, as Go prints them", "decimal", fmt.Sprintf("%d", awkward)},
 		{"the numbers in JSON", "decimal", "[" + decimal(awkward, ",") + "]"},
 		{"the numbers in a source text", "decimal", fmt.Sprintf("{%s}", decimal(awkward, ", "))},
 	} {
