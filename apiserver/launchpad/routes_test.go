@@ -37,8 +37,9 @@ func (r route) at(id string) string {
 	return strings.NewReplacer(":id", id, ":address", "0x00000000000000000000000000000000000000aa").Replace(pattern)
 }
 
-// forStrangers are the routes by which somebody becomes known.
-var forStrangers = []route{"POST /auth/email", "POST /auth/verify"}
+// forStrangers are the routes by which somebody becomes known, or unknown: whose
+// session is over already is signed out as well.
+var forStrangers = []route{"POST /auth/email", "POST /auth/verify", "POST /auth/logout"}
 
 // withoutBody are the routes that change something and read no body.
 var withoutBody = []route{"POST /auth/logout", "POST /wallets/:id/unlock"}
