@@ -24,14 +24,15 @@ type Account struct {
 }
 
 // Account asks the chain of a pool, given by its own id or the chain's, about an
-// address. One that nobody has used holds nothing. Unavailable when the chain
-// does not answer.
+// address, whether the pool has liquidity or not. One that nobody has used holds
+// nothing. NotFound for a chain that runs an application of its own; Unavailable
+// when the chain does not answer.
 func (s *Service) Account(ctx context.Context, pool uuid.UUID, address livechain.Address) (Account, error) {
 	t, err := s.target(ctx, pool)
 	if err != nil {
 		return Account{}, err
 	}
-	info, err := t.client.Info(ctx)
+	info, err := t.info(ctx)
 	if err != nil {
 		return Account{}, err
 	}

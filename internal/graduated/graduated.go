@@ -14,7 +14,9 @@ import (
 
 	"github.com/lucid-blockchain/lucid/internal/fault"
 	"github.com/lucid-blockchain/lucid/internal/livechain"
+	"github.com/lucid-blockchain/lucid/internal/livechain/app"
 	"github.com/lucid-blockchain/lucid/internal/livechain/client"
+	"github.com/lucid-blockchain/lucid/internal/livechain/tx"
 	"github.com/lucid-blockchain/lucid/internal/money"
 	"github.com/lucid-blockchain/lucid/internal/store"
 	"github.com/lucid-blockchain/lucid/internal/store/db"
@@ -153,16 +155,22 @@ func (s *Service) row(ctx context.Context, id uuid.UUID) (db.GetGraduatedPoolRow
 
 // absent says why there is no such pool, where the id is a live chain's that has none.
 func (s *Service) absent(ctx context.Context, id uuid.UUID) error {
-	found, err := s.Store.Queries().GetChain(ctx, id)
+	found, err := s.Store.Queries().GraduatedTarget(ctx, id)
 	switch {
 	case store.NotFound(err):
 		return errNotFound()
 	case err != nil:
 		return fmt.Errorf("read the chain: %w", err)
-	case found.Direct && found.IsGraduated:
-		return fault.New(fault.NotFound, "Graduated pool not found: the chain never had a virtual pool, and nobody has given liquidity on it yet")
+	case found.Direct && !found.IsFilled:
+		return errNoLiquidity()
 	}
 	return errNotFound()
+}
+
+// errNoLiquidity is for a chain that never had a virtual pool: its first deposit
+// opens the pool.
+func errNoLiquidity() error {
+	return fault.New(fault.NotFound, "Graduated pool not found: the chain never had a virtual pool, and nobody has given liquidity on it yet")
 }
 
 func (s *Service) show(row db.GetGraduatedPoolRow) (Pool, error) {
@@ -203,27 +211,57 @@ func dayOf(p db.GraduatedPool, price money.Ratio) (Day, error) {
 	}, nil
 }
 
-// target is a pool and the way to its chain.
+// target is a live chain and the way to it. Its pool has an id before anybody has
+// given it liquidity.
 type target struct {
-	poolID, chainID uuid.UUID
-	network         string
-	client          *client.Client
+	poolID, chainID      uuid.UUID
+	network, genesisHash string
+	filled               bool // the pool is known to have liquidity
+	client               *client.Client
 }
 
-// target finds the chain behind a pool. The endpoint may have moved since the
-// last call, so it is read each time.
+// target finds a live chain by its id or its pool's. The endpoint may have moved
+// since the last call, so it is read each time.
 func (s *Service) target(ctx context.Context, id uuid.UUID) (target, error) {
-	row, err := s.row(ctx, id)
-	if err != nil {
-		return target{}, err
+	row, err := s.Store.Queries().GraduatedTarget(ctx, id)
+	if store.NotFound(err) {
+		return target{}, errNotFound()
 	}
-	if row.Network == nil || row.RpcEndpoint == nil {
-		return target{}, fmt.Errorf("chain %s has graduated without an endpoint", row.GraduatedPool.ChainID)
+	if err != nil {
+		return target{}, fmt.Errorf("read the live chain: %w", err)
+	}
+	if row.Network == nil || row.GenesisHash == nil || row.RpcEndpoint == nil {
+		return target{}, fmt.Errorf("chain %s has graduated without an endpoint", row.ID)
 	}
 	c, err := client.New(*row.RpcEndpoint)
 	if err != nil {
 		// The caller can't mend it, so it is no fault of the request.
-		return target{}, fmt.Errorf("reach chain %s: %s", row.GraduatedPool.ChainID, err.Error())
+		return target{}, fmt.Errorf("reach chain %s: %s", row.ID, err.Error())
 	}
-	return target{poolID: row.GraduatedPool.ID, chainID: row.GraduatedPool.ChainID, network: *row.Network, client: c}, nil
+	return target{
+		poolID: PoolID(row.ID), chainID: row.ID, network: *row.Network, genesisHash: *row.GenesisHash, filled: row.IsFilled, client: c,
+	}, nil
+}
+
+// info asks the chain what it is, and holds it to be the recorded one.
+func (t target) info(ctx context.Context) (app.Info, error) {
+	return t.client.InfoOf(ctx, t.network, t.genesisHash)
+}
+
+// holds refuses an order that needs a pool with liquidity where there is none. The
+// chain itself is asked while the database does not know of any.
+func (t target) holds(ctx context.Context, message tx.Message) error {
+	switch message.(type) {
+	case tx.Swap, tx.Withdrawal:
+	default:
+		return nil // a deposit may be the first
+	}
+	if t.filled {
+		return nil
+	}
+	pool, err := t.client.Pool(ctx)
+	if err == nil && pool.Shares == 0 {
+		err = errNoLiquidity()
+	}
+	return err
 }

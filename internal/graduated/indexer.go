@@ -10,6 +10,7 @@ import (
 	"github.com/go-logr/logr"
 	"github.com/google/uuid"
 
+	"github.com/lucid-blockchain/lucid/internal/livechain/app"
 	"github.com/lucid-blockchain/lucid/internal/livechain/client"
 	"github.com/lucid-blockchain/lucid/internal/store"
 	"github.com/lucid-blockchain/lucid/internal/store/db"
@@ -138,8 +139,8 @@ func (x *Indexer) release(ctx context.Context) {
 	}
 }
 
-// openNew makes the pools of live chains. A chain that does not answer, or has no
-// liquidity yet, is asked again in the next round.
+// openNew makes the pools of live chains, and so has them followed: within a round
+// of their graduation. A chain that does not answer is asked again in the next.
 func (x *Indexer) openNew(ctx context.Context) error {
 	rows, err := x.Store.Queries().GraduatedToOpen(ctx, openAtOnce)
 	if err != nil {
@@ -163,19 +164,20 @@ var poolNamespace = uuid.MustParse("3c1f6a52-9d0e-5b77-8a43-6e2f1d9c0b84")
 // PoolID is the id of a chain's graduated pool.
 func PoolID(chainID uuid.UUID) uuid.UUID { return uuid.NewSHA1(poolNamespace, chainID[:]) }
 
-// open notes the pool as it is at present. It is overwritten by the blocks,
-// which are read from the first one on.
+// open notes the pool as it is at present, which may be empty: transfers and
+// vouchers are followed without it. It is overwritten by the blocks, which are read
+// from the first one on. A chain with an application of its own has no pool.
 func (x *Indexer) open(ctx context.Context, chainID uuid.UUID, endpoint string) error {
 	asked, err := client.New(endpoint, client.WithTimeout(askTimeout))
 	if err != nil {
 		return err
 	}
+	if runs, err := asked.Application(ctx); err != nil || runs != app.Name {
+		return err
+	}
 	pool, err := asked.Pool(ctx)
 	if err != nil {
 		return err
-	}
-	if pool.Shares == 0 {
-		return nil // a chain that never had a virtual pool, and nobody has filled one since
 	}
 	id := PoolID(chainID)
 	return x.Store.InTx(ctx, func(ctx context.Context, q *db.Queries) error {

@@ -65,10 +65,9 @@ func (s *Service) begin(ctx context.Context, o Order) (target, app.Info, error) 
 	if err != nil {
 		return target{}, app.Info{}, err
 	}
-	info, err := t.client.Info(ctx)
-	if err == nil && info.ChainID != t.network {
-		err = fault.New(fault.Unavailable, "The chain does not answer at present").
-			Because(fmt.Errorf("%s answers where %s was expected", info.ChainID, t.network))
+	info, err := t.info(ctx)
+	if err == nil {
+		err = t.holds(ctx, o.Message)
 	}
 	return t, info, err
 }

@@ -347,17 +347,14 @@ func (s *Service) liveChain(ctx context.Context, id uuid.UUID) (db.Chain, error)
 	return row, nil
 }
 
-// answers asks a chain for a sign of life, and that it is the recorded one.
+// answers asks a chain for a sign of life, and that it is the recorded one and has
+// vouchers.
 func answers(ctx context.Context, row db.Chain) error {
 	asked, err := reach(row)
 	if err != nil {
 		return err
 	}
-	info, err := asked.Info(ctx)
-	if err == nil && info.GenesisHash != *row.GenesisHash {
-		err = fault.New(fault.Unavailable, "The chain does not answer at present").
-			Because(fmt.Errorf("it has the genesis %s, not the recorded one", info.GenesisHash))
-	}
+	_, err = asked.InfoOf(ctx, *row.ChainID, *row.GenesisHash)
 	return err
 }
 

@@ -26,7 +26,8 @@ func Authority() ed25519.PrivateKey {
 
 // Graduate starts the live chain of a chain whose pool has crossed its
 // threshold, or that never had one and is launched. Holders get platform wallets from keys.
-func Graduate(t testing.TB, s *store.Store, keys *keystore.Keystore, chainID uuid.UUID) *nodetest.Chain {
+// Each of change has a word in the genesis.
+func Graduate(t testing.TB, s *store.Store, keys *keystore.Keystore, chainID uuid.UUID, change ...func(*genesis.Input)) *nodetest.Chain {
 	t.Helper()
 	chains := &chain.Service{Store: s}
 	in, err := chains.GenesisInput(t.Context(), chainID)
@@ -45,12 +46,16 @@ func Graduate(t testing.TB, s *store.Store, keys *keystore.Keystore, chainID uui
 		}
 		holders[i] = genesis.Holder{Address: address, Amount: holder.Amount}
 	}
-	live := nodetest.Start(t, genesis.Input{
+	document := genesis.Input{
 		ChainID: "live-" + chainID.String()[:8], GenesisTime: time.Now(), Holders: holders, CNPYRaised: in.Raised,
 		CNPYReserve: in.CNPYReserve, TokenReserve: in.TokenReserve, TotalSupply: in.TotalSupply,
 		InitialSupply: in.Chain.InitialTokenSupply, Direct: in.Chain.Direct, Treasury: treasury, FeeBasisPoints: uint32(in.Chain.FeeBasisPoints),
 		Authority: livechain.AddressOf(Authority().Public().(ed25519.PublicKey)),
-	})
+	}
+	for _, c := range change {
+		c(&document)
+	}
+	live := nodetest.Start(t, document)
 	err = chains.MarkGraduated(t.Context(), chainID, chain.Live{ChainID: live.ID, GenesisHash: live.GenesisHash, RPCEndpoint: live.Endpoint})
 	if err != nil {
 		t.Fatal(err)

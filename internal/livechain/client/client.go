@@ -11,6 +11,8 @@ import (
 	"strings"
 	"time"
 
+	abci "github.com/cometbft/cometbft/abci/types"
+	rpcclient "github.com/cometbft/cometbft/rpc/client"
 	rpchttp "github.com/cometbft/cometbft/rpc/client/http"
 	"github.com/google/uuid"
 
@@ -117,6 +119,35 @@ func (c *Client) Info(ctx context.Context) (app.Info, error) {
 	return info, err
 }
 
+// Application asks what the chain's application calls itself; Lucid's own is
+// app.Name.
+func (c *Client) Application(ctx context.Context) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, c.timeout)
+	defer cancel()
+	about, err := c.rpc.ABCIInfo(ctx)
+	if err != nil {
+		return "", unreachable(err)
+	}
+	return about.Response.Data, nil
+}
+
+// InfoOf is Info of the chain that is known by its id and its genesis. NotFound
+// where it runs an application of its own; Unavailable where another chain answers.
+func (c *Client) InfoOf(ctx context.Context, network, genesisHash string) (app.Info, error) {
+	info, err := c.Info(ctx)
+	if err == nil && info.ChainID == network && info.GenesisHash == genesisHash {
+		return info, nil
+	}
+	// Another application may answer anything at all, or nothing.
+	if name, asked := c.Application(ctx); asked == nil && name != app.Name {
+		return app.Info{}, fault.New(fault.NotFound, "The chain runs an application of its own, which Lucid knows no accounts of")
+	}
+	if err == nil {
+		err = unreachable(fmt.Errorf("%s of genesis %q answers where %s of %q was expected", info.ChainID, info.GenesisHash, network, genesisHash))
+	}
+	return app.Info{}, err
+}
+
 // Account asks for the balances and the next nonce of an address. An address
 // that nobody has used has an empty account.
 func (c *Client) Account(ctx context.Context, address livechain.Address) (app.Account, error) {
@@ -184,23 +215,39 @@ func (c *Client) query(ctx context.Context, path string, into any) error {
 
 // queryAt returns the height that the answer is of as well.
 func (c *Client) queryAt(ctx context.Context, path string, into any) (height int64, err error) {
-	ctx, cancel := context.WithTimeout(ctx, c.timeout)
-	defer cancel()
-	res, err := c.rpc.ABCIQuery(ctx, path, nil)
+	return c.queryOf(ctx, path, rpcclient.ABCIQueryOptions{}, into)
+}
+
+func (c *Client) queryOf(ctx context.Context, path string, options rpcclient.ABCIQueryOptions, into any) (height int64, err error) {
+	res, err := c.ask(ctx, path, options)
 	if err != nil {
-		return 0, unreachable(err)
+		return 0, err
 	}
-	switch code := app.Code(res.Response.Code); code {
-	case app.CodeOK:
-	case app.CodeAbsent:
-		return 0, fault.New(fault.NotFound, "There is none on the chain")
-	default:
-		return 0, fault.New(fault.Unavailable, "The chain can't answer: %s", code)
-	}
-	if err := json.Unmarshal(res.Response.Value, into); err != nil {
+	if err := json.Unmarshal(res.Value, into); err != nil {
 		return 0, unreachable(fmt.Errorf("decode the answer to %s: %w", path, err))
 	}
-	return res.Response.Height, nil
+	return res.Height, nil
+}
+
+// ask puts a question to the application. A height that it does not keep is
+// NotFound where one was asked for.
+func (c *Client) ask(ctx context.Context, path string, options rpcclient.ABCIQueryOptions) (abci.ResponseQuery, error) {
+	ctx, cancel := context.WithTimeout(ctx, c.timeout)
+	defer cancel()
+	res, err := c.rpc.ABCIQueryWithOptions(ctx, path, nil, options)
+	if err != nil {
+		return abci.ResponseQuery{}, unreachable(err)
+	}
+	switch code := app.Code(res.Response.Code); {
+	case code == app.CodeOK:
+		return res.Response, nil
+	case code == app.CodeAbsent:
+		return res.Response, fault.New(fault.NotFound, "There is none on the chain")
+	case code == app.CodeNotStarted && options.Height > 0:
+		return res.Response, fault.New(fault.NotFound, "The chain has no state of height %d: it keeps that of its last heights alone", options.Height)
+	default:
+		return res.Response, fault.New(fault.Unavailable, "The chain can't answer: %s", code)
+	}
 }
 
 // unreachable keeps what the network or the node said out of the message.

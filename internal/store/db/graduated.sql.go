@@ -14,39 +14,41 @@ import (
 
 const AdvanceGraduatedPool = `-- name: AdvanceGraduatedPool :exec
 UPDATE graduated_pools
-SET cnpy_reserve = $2, token_reserve = $3, share_supply = $4,
-    transactions = $5, total_volume_cnpy = total_volume_cnpy + $6::int8,
-    unique_traders = unique_traders + $7::int8, updated_at = $8
+SET created_at = CASE WHEN share_supply = 0 THEN $2::timestamptz ELSE created_at END,
+    cnpy_reserve = $3, token_reserve = $4, share_supply = $5,
+    transactions = $6, total_volume_cnpy = total_volume_cnpy + $7::int8,
+    unique_traders = unique_traders + $8::int8, updated_at = $2
 WHERE id = $1
 `
 
 type AdvanceGraduatedPoolParams struct {
 	ID           uuid.UUID
+	At           time.Time
 	CnpyReserve  int64
 	TokenReserve int64
 	ShareSupply  int64
 	Transactions int64
 	Volume       int64
 	Traders      int64
-	At           time.Time
 }
 
+// A pool begins with its first liquidity.
 func (q *Queries) AdvanceGraduatedPool(ctx context.Context, arg AdvanceGraduatedPoolParams) error {
 	_, err := q.db.Exec(ctx, AdvanceGraduatedPool,
 		arg.ID,
+		arg.At,
 		arg.CnpyReserve,
 		arg.TokenReserve,
 		arg.ShareSupply,
 		arg.Transactions,
 		arg.Volume,
 		arg.Traders,
-		arg.At,
 	)
 	return err
 }
 
 const CountGraduatedPools = `-- name: CountGraduatedPools :one
-SELECT count(*) FROM graduated_pools
+SELECT count(*) FROM graduated_pools WHERE share_supply > 0
 `
 
 func (q *Queries) CountGraduatedPools(ctx context.Context) (int64, error) {
@@ -135,7 +137,7 @@ func (q *Queries) GetGraduatedOrder(ctx context.Context, arg GetGraduatedOrderPa
 const GetGraduatedPool = `-- name: GetGraduatedPool :one
 SELECT p.id, p.chain_id, p.cnpy_reserve, p.token_reserve, p.share_supply, p.fee_basis_points, p.total_volume_cnpy, p.transactions, p.unique_traders, p.day_volume_cnpy, p.day_open, p.day_high, p.day_low, p.day_until, p.created_at, p.updated_at, c.initial_token_supply, c.chain_id AS network, c.rpc_endpoint, k.height
 FROM graduated_pools p JOIN chains c ON c.id = p.chain_id JOIN graduated_cursors k ON k.pool_id = p.id
-WHERE p.id = $1 OR p.chain_id = $1
+WHERE (p.id = $1 OR p.chain_id = $1) AND p.share_supply > 0
 `
 
 type GetGraduatedPoolRow struct {
@@ -146,7 +148,8 @@ type GetGraduatedPoolRow struct {
 	Height             int64
 }
 
-// The id is the pool's or its chain's.
+// The id is the pool's or its chain's. Every live chain has a pool; one that nobody
+// has given liquidity yet is not shown.
 func (q *Queries) GetGraduatedPool(ctx context.Context, id uuid.UUID) (GetGraduatedPoolRow, error) {
 	row := q.db.QueryRow(ctx, GetGraduatedPool, id)
 	var i GetGraduatedPoolRow
@@ -272,6 +275,37 @@ func (q *Queries) GraduatedDaysOver(ctx context.Context, arg GraduatedDaysOverPa
 	return items, nil
 }
 
+const GraduatedTarget = `-- name: GraduatedTarget :one
+SELECT c.id, c.chain_id AS network, c.rpc_endpoint, c.genesis_hash, c.direct, (coalesce(p.share_supply, 0) > 0)::bool AS is_filled
+FROM chains c LEFT JOIN graduated_pools p ON p.chain_id = c.id
+WHERE (c.id = $1 OR p.id = $1) AND c.is_graduated
+`
+
+type GraduatedTargetRow struct {
+	ID          uuid.UUID
+	Network     *string
+	RpcEndpoint *string
+	GenesisHash *string
+	Direct      bool
+	IsFilled    bool
+}
+
+// A live chain by its id or its pool's, and whether its pool is known to have
+// liquidity.
+func (q *Queries) GraduatedTarget(ctx context.Context, id uuid.UUID) (GraduatedTargetRow, error) {
+	row := q.db.QueryRow(ctx, GraduatedTarget, id)
+	var i GraduatedTargetRow
+	err := row.Scan(
+		&i.ID,
+		&i.Network,
+		&i.RpcEndpoint,
+		&i.GenesisHash,
+		&i.Direct,
+		&i.IsFilled,
+	)
+	return i, err
+}
+
 const GraduatedToFollow = `-- name: GraduatedToFollow :many
 SELECT k.pool_id, k.height, k.block_hash, c.id AS chain, c.chain_id AS network, c.rpc_endpoint, c.genesis_hash
 FROM graduated_cursors k JOIN graduated_pools p ON p.id = k.pool_id JOIN chains c ON c.id = p.chain_id
@@ -330,7 +364,7 @@ type GraduatedToOpenRow struct {
 }
 
 // Live chains that have no pool here yet, the newest first: older ones may have none
-// at all, as chains without liquidity or with an application of their own.
+// at all, as chains with an application of their own.
 func (q *Queries) GraduatedToOpen(ctx context.Context, maxRows int32) ([]GraduatedToOpenRow, error) {
 	rows, err := q.db.Query(ctx, GraduatedToOpen, maxRows)
 	if err != nil {
@@ -537,6 +571,7 @@ func (q *Queries) ListGraduatedBelow(ctx context.Context, arg ListGraduatedBelow
 const ListGraduatedPools = `-- name: ListGraduatedPools :many
 SELECT p.id, p.chain_id, p.cnpy_reserve, p.token_reserve, p.share_supply, p.fee_basis_points, p.total_volume_cnpy, p.transactions, p.unique_traders, p.day_volume_cnpy, p.day_open, p.day_high, p.day_low, p.day_until, p.created_at, p.updated_at, c.initial_token_supply, c.chain_id AS network, c.rpc_endpoint, k.height
 FROM graduated_pools p JOIN chains c ON c.id = p.chain_id JOIN graduated_cursors k ON k.pool_id = p.id
+WHERE p.share_supply > 0
 ORDER BY p.updated_at DESC, p.id DESC
 LIMIT $2 OFFSET $1
 `

@@ -1,17 +1,26 @@
--- The id is the pool's or its chain's.
+-- The id is the pool's or its chain's. Every live chain has a pool; one that nobody
+-- has given liquidity yet is not shown.
 -- name: GetGraduatedPool :one
 SELECT sqlc.embed(p), c.initial_token_supply, c.chain_id AS network, c.rpc_endpoint, k.height
 FROM graduated_pools p JOIN chains c ON c.id = p.chain_id JOIN graduated_cursors k ON k.pool_id = p.id
-WHERE p.id = sqlc.arg(id) OR p.chain_id = sqlc.arg(id);
+WHERE (p.id = sqlc.arg(id) OR p.chain_id = sqlc.arg(id)) AND p.share_supply > 0;
 
 -- name: ListGraduatedPools :many
 SELECT sqlc.embed(p), c.initial_token_supply, c.chain_id AS network, c.rpc_endpoint, k.height
 FROM graduated_pools p JOIN chains c ON c.id = p.chain_id JOIN graduated_cursors k ON k.pool_id = p.id
+WHERE p.share_supply > 0
 ORDER BY p.updated_at DESC, p.id DESC
 LIMIT sqlc.arg(max_rows) OFFSET sqlc.arg(skip);
 
 -- name: CountGraduatedPools :one
-SELECT count(*) FROM graduated_pools;
+SELECT count(*) FROM graduated_pools WHERE share_supply > 0;
+
+-- A live chain by its id or its pool's, and whether its pool is known to have
+-- liquidity.
+-- name: GraduatedTarget :one
+SELECT c.id, c.chain_id AS network, c.rpc_endpoint, c.genesis_hash, c.direct, (coalesce(p.share_supply, 0) > 0)::bool AS is_filled
+FROM chains c LEFT JOIN graduated_pools p ON p.chain_id = c.id
+WHERE (c.id = sqlc.arg(id) OR p.id = sqlc.arg(id)) AND c.is_graduated;
 
 -- ListGraduatedBelow is a page at any depth for the price of the first one.
 -- name: ListGraduatedBelow :many
@@ -47,7 +56,7 @@ UPDATE graduated_orders SET signed_transaction = sqlc.arg(signed_transaction), s
 WHERE user_id = $1 AND idempotency_key = $2 AND signed_transaction = sqlc.arg(over);
 
 -- Live chains that have no pool here yet, the newest first: older ones may have none
--- at all, as chains without liquidity or with an application of their own.
+-- at all, as chains with an application of their own.
 -- name: GraduatedToOpen :many
 SELECT c.id, c.rpc_endpoint, c.genesis_hash FROM chains c
 LEFT JOIN graduated_pools p ON p.chain_id = c.id
@@ -99,9 +108,11 @@ INSERT INTO graduated_transactions (
     cnpy_reserve_after, token_reserve_after, share_supply_after, transaction_hash, block_height, block_index, created_at)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15);
 
+-- A pool begins with its first liquidity.
 -- name: AdvanceGraduatedPool :exec
 UPDATE graduated_pools
-SET cnpy_reserve = sqlc.arg(cnpy_reserve), token_reserve = sqlc.arg(token_reserve), share_supply = sqlc.arg(share_supply),
+SET created_at = CASE WHEN share_supply = 0 THEN sqlc.arg(at)::timestamptz ELSE created_at END,
+    cnpy_reserve = sqlc.arg(cnpy_reserve), token_reserve = sqlc.arg(token_reserve), share_supply = sqlc.arg(share_supply),
     transactions = sqlc.arg(transactions), total_volume_cnpy = total_volume_cnpy + sqlc.arg(volume)::int8,
     unique_traders = unique_traders + sqlc.arg(traders)::int8, updated_at = sqlc.arg(at)
 WHERE id = $1;
