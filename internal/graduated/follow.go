@@ -74,8 +74,8 @@ func (p position) before(blocks []client.Block) error {
 func (x *Indexer) take(ctx context.Context, f *follower, blocks []client.Block) error {
 	last := blocks[len(blocks)-1]
 	next := position{last.Height, last.Hash}
-	effects, gone := effectsOf(blocks), departuresOf(blocks)
-	if len(effects) == 0 && len(gone) == 0 && next.height-f.written < unwritten {
+	effects, gone, seen := effectsOf(blocks), departuresOf(blocks), historyOf(blocks)
+	if len(seen) == 0 && next.height-f.written < unwritten {
 		f.at = next
 		return nil
 	}
@@ -90,6 +90,9 @@ func (x *Indexer) take(ctx context.Context, f *follower, blocks []client.Block) 
 			return errOvertaken
 		}
 		if err := x.payOut(ctx, q, f.row.Chain, gone); err != nil {
+			return err
+		}
+		if err := remember(ctx, q, f.row.Chain, seen); err != nil {
 			return err
 		}
 		return x.write(ctx, q, f.pool, effects)

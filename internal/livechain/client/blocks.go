@@ -10,6 +10,7 @@ import (
 	"github.com/cometbft/cometbft/types"
 
 	"github.com/lucid-blockchain/lucid/internal/livechain/app"
+	"github.com/lucid-blockchain/lucid/internal/livechain/tx"
 )
 
 // MaxBlocks is how many blocks Blocks returns at a time.
@@ -21,14 +22,25 @@ type Block struct {
 	Hash   string // upper-case hex
 	Parent string // hash of the block before it; empty for the first
 	Time   time.Time
-	Done   []Done // transactions that worked, in their order
+	Done   []Done   // transactions that worked, in their order
+	Failed []Failed // those that did not, and cost their signers something
 }
 
 // Done is a transaction that worked.
 type Done struct {
 	Index int    // within the block
 	Hash  string // upper-case hex
+	Tx    *tx.Tx
 	Event app.Event
+}
+
+// Failed is a transaction whose message the chain refused in the block: its fee is
+// paid and its nonce used.
+type Failed struct {
+	Index int
+	Hash  string // upper-case hex
+	Tx    *tx.Tx
+	Code  app.Code
 }
 
 // Blocks returns the committed blocks from a height on, at most MaxBlocks and
@@ -64,33 +76,58 @@ func (c *Client) block(ctx context.Context, meta *types.BlockMeta) (Block, error
 	if meta.NumTxs == 0 {
 		return b, nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, c.timeout)
-	defer cancel()
-	block, err := c.rpc.Block(ctx, &b.Height)
+	block, results, err := c.contents(ctx, b.Height, b.Hash)
 	if err != nil {
-		return Block{}, unreachable(err)
+		return Block{}, err
 	}
-	results, err := c.rpc.BlockResults(ctx, &b.Height)
-	if err != nil {
-		return Block{}, unreachable(err)
-	}
-	if block.Block == nil || block.BlockID.Hash.String() != b.Hash || len(block.Block.Txs) != len(results.TxsResults) {
-		return Block{}, unreachable(fmt.Errorf("the chain's answers about height %d don't belong together", b.Height))
-	}
-	b.Done, err = done(block.Block.Txs, results)
-	return b, err
+	return b, b.read(block.Block.Txs, results)
 }
 
-func done(txs types.Txs, results *ctypes.ResultBlockResults) ([]Done, error) {
-	var all []Done
+// contents asks for the transactions of a block and for what came of them.
+func (c *Client) contents(ctx context.Context, height int64, hash string) (*ctypes.ResultBlock, *ctypes.ResultBlockResults, error) {
+	ctx, cancel := context.WithTimeout(ctx, c.timeout)
+	defer cancel()
+	block, err := c.rpc.Block(ctx, &height)
+	if err != nil {
+		return nil, nil, unreachable(err)
+	}
+	results, err := c.rpc.BlockResults(ctx, &height)
+	if err != nil {
+		return nil, nil, unreachable(err)
+	}
+	if block.Block == nil || block.BlockID.Hash.String() != hash || len(block.Block.Txs) != len(results.TxsResults) {
+		return nil, nil, unreachable(fmt.Errorf("the chain's answers about height %d don't belong together", height))
+	}
+	return block, results, nil
+}
+
+// read sorts the transactions of the block. One that was not admitted has moved
+// nothing, and may not even be its signer's: it is left out.
+func (b *Block) read(txs types.Txs, results *ctypes.ResultBlockResults) error {
 	for i, result := range results.TxsResults {
 		event, err := app.Outcome(result)
 		if err != nil {
-			return nil, fmt.Errorf("transaction %d of height %d: %w", i, results.Height, err)
+			return fmt.Errorf("transaction %d of height %d: %w", i, b.Height, err)
+		}
+		code := app.Code(result.Code)
+		if event == nil && !admitted(code) {
+			continue
+		}
+		signed, err := tx.Decode(txs[i])
+		if err != nil {
+			return fmt.Errorf("transaction %d of height %d: %w", i, b.Height, err)
 		}
 		if event != nil {
-			all = append(all, Done{Index: i, Hash: HashOf(txs[i]), Event: event})
+			b.Done = append(b.Done, Done{Index: i, Hash: HashOf(txs[i]), Tx: signed, Event: event})
+		} else {
+			b.Failed = append(b.Failed, Failed{Index: i, Hash: HashOf(txs[i]), Tx: signed, Code: code})
 		}
 	}
-	return all, nil
+	return nil
+}
+
+// admitted reports whether a transaction that was refused for this reason paid its
+// fee all the same.
+func admitted(code app.Code) bool {
+	return code > app.CodeFeeTooLow && code != app.CodeExpired
 }

@@ -132,6 +132,23 @@ type Chain struct {
 	Direct                     bool
 }
 
+type ChainHistory struct {
+	ChainID         uuid.UUID
+	Address         string
+	BlockHeight     int64
+	BlockIndex      int32
+	TransactionHash string
+	TransactionType string
+	Code            int64
+	CnpyChange      int64
+	TokenChange     int64
+	ShareChange     int64
+	NetworkFee      int64
+	Counterparty    string
+	Reference       string
+	CreatedAt       time.Time
+}
+
 type ChainTemplate struct {
 	ID                  uuid.UUID
 	TemplateName        string
