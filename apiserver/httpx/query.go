@@ -120,6 +120,16 @@ func (q *Query) Bool(name string) *bool {
 	return &truth
 }
 
+// Int takes a whole number between lowest and highest; absent is 0.
+func (q *Query) Int(name string, lowest, highest int64) int64 {
+	n, ok := q.integer(name)
+	if ok && (n < lowest || n > highest) {
+		q.Refuse(name, RuleRange, between(lowest, highest), n)
+		return 0
+	}
+	return n
+}
+
 // Time takes an RFC 3339 timestamp; its plus sign is %2B in a query.
 func (q *Query) Time(name string) *time.Time {
 	value, ok := q.one(name)

@@ -168,7 +168,7 @@ func operations(t *testing.T, chain string, ask func(o *openapi.Operation, path 
 	t.Helper()
 	asked := 0
 	for _, o := range documented().Operations() {
-		path, there := strings.CutPrefix(strings.NewReplacer("{id}", chain, "{address}", seedAddress).Replace(o.Path), "/api/v1")
+		path, there := strings.CutPrefix(strings.NewReplacer("{id}", chain, "{address}", seedAddress, "{block}", "1", "{hash}", strings.Repeat("0", 64)).Replace(o.Path), "/api/v1")
 		if there {
 			ask(o, path)
 			asked++

@@ -13,6 +13,7 @@ import (
 	"github.com/lucid-blockchain/lucid/apiserver/httpx"
 	"github.com/lucid-blockchain/lucid/apiserver/middleware"
 	"github.com/lucid-blockchain/lucid/internal/chain"
+	"github.com/lucid-blockchain/lucid/internal/explorer"
 	"github.com/lucid-blockchain/lucid/internal/feed"
 	"github.com/lucid-blockchain/lucid/internal/graduated"
 	"github.com/lucid-blockchain/lucid/internal/ledger"
@@ -71,6 +72,7 @@ type Domain struct {
 	Sessions  Sessions
 	Mail      func(mail.Settings) mail.Sender
 	Graduated Graduated
+	Explorer  Explorer
 	Bridge    Bridge
 	Feed      *feed.Feed
 }
@@ -83,6 +85,7 @@ func Over(s *store.Store, m *market.Market, keys Keys) Domain {
 	return Domain{
 		Chains: &chain.Service{Store: s, Market: m, Keys: keys.Platform}, Market: m, Data: m, Accounts: book{s}, Users: s.Queries(),
 		Wallets: wallets, Graduated: &graduated.Service{Store: s, Rate: m.Rate, Wallets: wallets, Custody: keys.Platform},
+		Explorer: &explorer.Service{Store: s},
 	}
 }
 
@@ -131,6 +134,7 @@ func (s *Surface) Register(r fiber.Router) {
 	api.Post("/virtual-pools/:id/trades", httpx.Operation("Failed to execute the trade", s.trade))
 	s.registerWallets(api)
 	s.registerGraduated(api)
+	s.registerExplorer(api)
 	s.registerMarketData(api)
 	api.Get("/ws", httpx.Operation("Failed to open the live feed", s.liveFeed))
 	s.registerBridge(api)
