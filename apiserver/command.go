@@ -21,6 +21,7 @@ import (
 	"github.com/lucid-blockchain/lucid/internal/bridge"
 	"github.com/lucid-blockchain/lucid/internal/bridge/witness"
 	"github.com/lucid-blockchain/lucid/internal/chain"
+	"github.com/lucid-blockchain/lucid/internal/explorer"
 	"github.com/lucid-blockchain/lucid/internal/feed"
 	"github.com/lucid-blockchain/lucid/internal/graduated"
 	"github.com/lucid-blockchain/lucid/internal/identity"
@@ -124,7 +125,7 @@ func (s settings) config(ledger *store.Store, log logr.Logger) (Config, error) {
 	domain.Bridge = orders
 	config := Config{
 		Endpoints: []Endpoint{
-			{Surface: gateway.New(ledger), Address: s.gatewayAddress},
+			{Surface: gateway.New(ledger, &explorer.Service{Store: ledger}), Address: s.gatewayAddress},
 			{Surface: launchpad.New(domain), Address: s.launchpadAddress},
 			{Surface: docu.New(ledger), Address: s.docuAddress},
 		},

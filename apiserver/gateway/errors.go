@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"errors"
 	"time"
 
 	"github.com/gofiber/fiber/v2"
@@ -38,6 +39,8 @@ var (
 	errExists      = refusal{fiber.StatusConflict, "LUCID_ERR_4002", "Resource already exists", nil}
 	errNotAllowed  = refusal{fiber.StatusUnprocessableEntity, "LUCID_ERR_4003", "Operation not allowed", nil}
 	errWrongMethod = refusal{fiber.StatusMethodNotAllowed, "LUCID_ERR_4003", "Operation not allowed", nil}
+	errTransaction = refusal{fiber.StatusBadRequest, "LUCID_ERR_4008", "Transaction failed", nil}
+	errBlockchain  = refusal{fiber.StatusServiceUnavailable, "LUCID_ERR_4009", "Blockchain service unavailable", nil}
 	errInternal    = refusal{fiber.StatusInternalServerError, "LUCID_ERR_5001", "Internal server error", nil}
 	errDatabase    = refusal{fiber.StatusServiceUnavailable, "LUCID_ERR_5002", "Database connection error", nil}
 	errTimeout     = refusal{fiber.StatusRequestTimeout, "LUCID_ERR_5006", "Timeout error", nil}
@@ -73,7 +76,7 @@ type errorObject struct {
 
 // RenderError implements middleware.Surface.
 func (s *Surface) RenderError(c *fiber.Ctx, err error) error {
-	r := refusalOf(httpx.Explain(err))
+	r := refusalFor(err)
 	if r.details == nil {
 		r.details = map[string]any{} // an object, as the schema has it
 	}
@@ -83,6 +86,15 @@ func (s *Surface) RenderError(c *fiber.Ctx, err error) error {
 		Code: r.code, Message: r.message, Details: r.details, RequestID: middleware.RequestID(c),
 		Timestamp: s.now().UTC(), Service: service, Version: version.API,
 	}})
+}
+
+// refusalFor prefers what a route knows of its own failures.
+func refusalFor(err error) refusal {
+	var failed *chainError
+	if errors.As(err, &failed) {
+		return failed.refusal
+	}
+	return refusalOf(httpx.Explain(err))
 }
 
 func refusalOf(p httpx.Problem) refusal {

@@ -33,7 +33,7 @@ func (f failing) Register(r fiber.Router) {
 }
 
 func TestMetaHasTheSeedsShape(t *testing.T) {
-	client := surfacetest.Serve(t, gateway.New(database{}), nil)
+	client := surfacetest.Serve(t, gateway.New(database{}, nil), nil)
 	for _, route := range []string{"info", "health", "version", "metrics"} {
 		answer := client.Do(http.MethodGet, "/api/v1/meta/"+route, "", "X-User-ID", uuid.NewString())
 		if answer.Status != http.StatusOK {
@@ -44,7 +44,7 @@ func TestMetaHasTheSeedsShape(t *testing.T) {
 }
 
 func TestHealthFollowsTheDatabase(t *testing.T) {
-	client := surfacetest.Serve(t, gateway.New(database{errors.New("away")}), nil)
+	client := surfacetest.Serve(t, gateway.New(database{errors.New("away")}, nil), nil)
 	answer := client.Do(http.MethodGet, "/api/v1/meta/health", "")
 	surfacetest.MatchesExample(t, answer, "health.json")
 	var health struct {
@@ -102,7 +102,7 @@ func TestErrorsAreTheRegistrys(t *testing.T) {
 		{"inside", errors.New("secret"), 500, "LUCID_ERR_5001", "Internal server error"},
 		{"too large", fiber.ErrRequestEntityTooLarge, 400, "LUCID_ERR_1010", "Request too large"},
 	} {
-		client := surfacetest.Serve(t, failing{gateway.New(database{}), test.err}, nil)
+		client := surfacetest.Serve(t, failing{gateway.New(database{}, nil), test.err}, nil)
 		answer := client.Do(http.MethodGet, "/api/v1/fail", "")
 		code, message := errorOf(t, answer)
 		if answer.Status != test.status || code != test.code || message != test.message {
@@ -112,7 +112,7 @@ func TestErrorsAreTheRegistrys(t *testing.T) {
 }
 
 func TestRoutesAndAdmission(t *testing.T) {
-	client := surfacetest.Serve(t, gateway.New(database{}), nil)
+	client := surfacetest.Serve(t, gateway.New(database{}, nil), nil)
 	for _, test := range []struct {
 		method, path, code string
 		status             int

@@ -15,7 +15,7 @@ import (
 )
 
 // features lists what this build of the gateway does.
-var features = []string{"authentication", "rate_limiting", "maintenance_mode", "metrics"}
+var features = []string{"authentication", "rate_limiting", "maintenance_mode", "metrics", "blockchain"}
 
 // serviceInfo is the seed's ServiceInfo.
 type serviceInfo struct {
@@ -131,7 +131,7 @@ func (s *Surface) measure(c *fiber.Ctx) error {
 	err := c.Next()
 	status := c.Response().StatusCode()
 	if err != nil {
-		status = refusalOf(httpx.Explain(err)).status
+		status = refusalFor(err).status
 	}
 	s.meter.observe(s.now().Sub(start), status >= fiber.StatusInternalServerError)
 	return err

@@ -1,5 +1,6 @@
 // Package gateway is the gateway surface (seed gateway): what the service says
-// about itself under /api/v1/meta, and errors by the LUCID_ERR registry.
+// about itself under /api/v1/meta, the chain lucid_blocks under /api/v1/chain, and
+// errors by the LUCID_ERR registry.
 package gateway
 
 import (
@@ -17,19 +18,20 @@ const service = "api-gateway"
 
 // Surface answers for the gateway.
 type Surface struct {
-	database *httpx.Probe
-	meter    *meter
-	built    time.Time
-	started  time.Time
-	now      func() time.Time
+	database   *httpx.Probe
+	blockchain Blockchain
+	meter      *meter
+	built      time.Time
+	started    time.Time
+	now        func() time.Time
 }
 
 var _ middleware.Surface = (*Surface)(nil)
 
 // New makes the surface; its health is that of the database.
-func New(database httpx.Pinger) *Surface {
+func New(database httpx.Pinger, blockchain Blockchain) *Surface {
 	return &Surface{
-		database: httpx.NewProbe(database), meter: newMeter(time.Now),
+		database: httpx.NewProbe(database), blockchain: blockchain, meter: newMeter(time.Now),
 		built: buildDate(), started: time.Now(), now: time.Now,
 	}
 }
@@ -45,4 +47,5 @@ func (s *Surface) Register(r fiber.Router) {
 	meta.Get("/health", s.health)
 	meta.Get("/version", s.version)
 	meta.Get("/metrics", s.metrics)
+	s.registerChain(r)
 }

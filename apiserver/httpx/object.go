@@ -3,6 +3,8 @@ package httpx
 import (
 	"bytes"
 	"cmp"
+	"encoding/base64"
+	"encoding/hex"
 	"encoding/json"
 	"math"
 	"slices"
@@ -110,6 +112,24 @@ func (o *Object) String(name string) string {
 		return *text
 	}
 	return ""
+}
+
+// Bytes takes bytes in hex, with or without 0x, or in base64; absent is nil. What is
+// both is hex: base64 of keys, signatures and longer texts never is.
+func (o *Object) Bytes(name string) []byte {
+	text := o.Text(name)
+	if text == nil {
+		return nil
+	}
+	raw, err := hex.DecodeString(strings.TrimPrefix(*text, "0x"))
+	if err != nil {
+		raw, err = base64.StdEncoding.DecodeString(*text)
+	}
+	if err != nil || len(raw) == 0 {
+		o.Refuse(name, RuleFormat, "must be hex or base64", nil)
+		return nil
+	}
+	return raw
 }
 
 // OneOf takes a string out of a list.

@@ -221,3 +221,24 @@ func TestWholeNumbers(t *testing.T) {
 		}
 	}
 }
+
+// Bytes are read in either spelling, and what is neither is said to be.
+func TestObjectTakesBytes(t *testing.T) {
+	o := parse(t, `{"hex": "00fF", "prefixed": "0x00ff", "base64": "AP8=", "none": null, "empty": "", "odd": "0x0", "number": 7}`)
+	for _, name := range []string{"hex", "prefixed", "base64"} {
+		if got := o.Bytes(name); string(got) != "\x00\xff" {
+			t.Errorf("%s: %x", name, got)
+		}
+	}
+	if o.Bytes("none") != nil || o.Bytes("absent") != nil {
+		t.Error("what is not there has no bytes")
+	}
+	for _, name := range []string{"empty", "odd", "number"} {
+		o.Bytes(name)
+	}
+	got := reasons(o.Err())
+	want := map[string]string{"empty": "must be hex or base64", "odd": "must be hex or base64", "number": "must be a string"}
+	if !maps.Equal(got, want) {
+		t.Errorf("got %v", got)
+	}
+}
