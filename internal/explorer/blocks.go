@@ -108,12 +108,8 @@ func (s *Service) Block(ctx context.Context, chain uuid.UUID, id BlockID) (Block
 	}
 	height := id.Height
 	if id.Hash != nil {
-		found := false
-		if height, found, err = l.client.HeightOf(ctx, id.Hash); err != nil {
+		if height, err = l.heightOf(ctx, kept, id.Hash); err != nil {
 			return Block{}, err
-		}
-		if !found {
-			return Block{}, fault.New(fault.NotFound, "Block not found: the chain has none of that hash, or does not keep it any more (it keeps those from height %d on)", kept.First)
 		}
 	}
 	header, err := l.header(ctx, kept, height)
@@ -123,6 +119,15 @@ func (s *Service) Block(ctx context.Context, chain uuid.UUID, id BlockID) (Block
 	block := Block{Header: header, Read: true}
 	block.Transactions, err = l.client.Entries(ctx, header)
 	return block, err
+}
+
+func (l live) heightOf(ctx context.Context, kept client.Kept, hash []byte) (int64, error) {
+	height, found, err := l.client.HeightOf(ctx, hash)
+	if err == nil && !found {
+		err = fault.New(fault.NotFound,
+			"Block not found: the chain has none of that hash, or does not keep it any more (it keeps those from height %d on)", kept.First)
+	}
+	return height, err
 }
 
 func (l live) header(ctx context.Context, kept client.Kept, height int64) (client.Header, error) {

@@ -127,7 +127,8 @@ func (b *Block) read(txs types.Txs, results *ctypes.ResultBlockResults) error {
 }
 
 // admitted reports whether a transaction that was refused for this reason paid its
-// fee all the same.
+// fee all the same. CodeInsufficientBalance does not tell whether it was the fee that
+// the signer lacked; mempools refuse those.
 func admitted(code app.Code) bool {
 	return code > app.CodeFeeTooLow && code != app.CodeExpired
 }
