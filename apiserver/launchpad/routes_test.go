@@ -34,7 +34,8 @@ func (r route) method() string { method, _, _ := strings.Cut(string(r), " "); re
 // at is the path of something in particular.
 func (r route) at(id string) string {
 	_, pattern, _ := strings.Cut(string(r), " ")
-	return strings.NewReplacer(":id", id, ":address", "0x00000000000000000000000000000000000000aa").Replace(pattern)
+	return strings.NewReplacer(":id", id, ":address", "0x00000000000000000000000000000000000000aa",
+		":block", "1", ":hash", strings.Repeat("0", 64)).Replace(pattern)
 }
 
 // forStrangers are the routes by which somebody becomes known, or unknown: whose
