@@ -65,7 +65,7 @@ func (s *Service) Declare(ctx context.Context, id uuid.UUID, spec Spec) (Chain, 
 	if err != nil {
 		return Chain{}, err
 	}
-	wanted, err := s.define(ctx, spec)
+	wanted, err := s.redefine(ctx, present, spec)
 	if err != nil {
 		return present, err
 	}
@@ -78,6 +78,16 @@ func (s *Service) Declare(ctx context.Context, id uuid.UUID, spec Spec) (Chain, 
 		return present, launchedFault(changes)
 	}
 	return s.rewrite(ctx, present, wanted, spec)
+}
+
+// redefine is define for a chain that is there. One that has launched is compared
+// and no longer judged: rules that came later, or a template that is no longer
+// offered, must not stop it.
+func (s *Service) redefine(ctx context.Context, present Chain, spec Spec) (Definition, error) {
+	if present.Launched() {
+		return complete(spec, present.TokenTotalSupply), nil
+	}
+	return s.define(ctx, spec)
 }
 
 // define completes a spec with its template's defaults and validates it.

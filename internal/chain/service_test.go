@@ -178,6 +178,13 @@ func TestDeclare(t *testing.T) {
 		if kept.TokenSymbol != "DCL" || w.get(id).TokenSymbol != "DCL" {
 			w.t.Errorf("it stays as it was: %+v", kept)
 		}
+		spec.TokenSymbol, spec.FeeBasisPoints, spec.TemplateID = "lower case", nil, ptr(uuid.New())
+		kept, err = w.chains.Declare(w.t.Context(), id, spec)
+		w.refused("and no longer judged, which would stop it", err, fault.Unprocessable,
+			"The chain has launched: TokenSymbol, TemplateID can no longer be changed")
+		if kept.ID != id {
+			w.t.Errorf("it is still shown: %+v", kept)
+		}
 	})
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"github.com/lucid-blockchain/lucid/internal/curve"
 	"github.com/lucid-blockchain/lucid/internal/fault"
+	"github.com/lucid-blockchain/lucid/internal/livechain/amm"
 	"github.com/lucid-blockchain/lucid/internal/money"
 	"github.com/lucid-blockchain/lucid/internal/text"
 )
@@ -246,6 +247,9 @@ func (c *checker) together(d Definition, initialGiven bool) {
 	if len(c.fields) == 0 && d.CurveType == curve.Linear {
 		c.reachable(d)
 	}
+	if len(c.fields) == 0 && !d.Direct {
+		c.livable(d)
+	}
 }
 
 // reachable refuses a linear curve that is sold out before its threshold: such
@@ -259,6 +263,46 @@ func (c *checker) reachable(d Definition) {
 		c.add("graduation_threshold", d.GraduationThreshold, "relation",
 			"must be at most %s, the reserve when all tokens are sold", soldOut.After.CNPY)
 	}
+}
+
+// livable refuses a curve that crosses its threshold and leaves no live chain to
+// begin: its AMM takes all CNPY raised, and tokens at the curve's last price.
+func (c *checker) livable(d Definition) {
+	if d.CurveType == curve.Linear && d.InitialTokenSupply == d.TokenTotalSupply {
+		c.add("initial_token_supply", d.InitialTokenSupply, "relation",
+			"must be less than token_total_supply (%s) on a Linear curve: the last buyer may take all of it", d.TokenTotalSupply)
+		return
+	}
+	pure, raised := d.curve(), d.GraduationThreshold-d.InitialCNPYReserve
+	pure.FeeBasisPoints = 0
+	crossing, err := pure.BuyExactIn(pure.Initial(), raised)
+	if err != nil {
+		c.tooNear(d)
+		return
+	}
+	sold := d.InitialTokenSupply - crossing.After.Tokens
+	left := d.TokenTotalSupply - sold
+	// An error means that it is more than any supply.
+	needed, err := money.NewRatio(raised, 1).Div(pure.Price(crossing.After)).Of(1)
+	switch {
+	case err != nil || needed > left:
+		c.add("graduation_threshold", d.GraduationThreshold, "relation",
+			"must be lower, or token_total_supply higher: at it %s tokens are sold, and the %s that are left are too few for the live chain's pool",
+			sold, left)
+	case !opens(raised, needed):
+		c.tooNear(d)
+	}
+}
+
+func (c *checker) tooNear(d Definition) {
+	c.add("graduation_threshold", d.GraduationThreshold, "relation",
+		"must be further above initial_cnpy_reserve (%s): what it raises is too little for the live chain's pool", d.InitialCNPYReserve)
+}
+
+// opens reports whether the live chain's AMM can begin with so much.
+func opens(cnpy, tokens money.Amount) bool {
+	_, _, err := amm.Pool{}.Open(uint64(cnpy), uint64(tokens))
+	return err == nil
 }
 
 // curve is the pricing of the chain's pool.

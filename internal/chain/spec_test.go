@@ -78,6 +78,18 @@ func TestValidateLimits(t *testing.T) {
 		{"a linear curve that is sold out before its threshold", func(s *chain.Spec) {
 			s.CurveType, s.InitialTokenSupply, s.BondingCurveSlope = curve.Linear, units(100_000), ptr(money.Slope(1000))
 		}, "graduation_threshold", "the reserve when all tokens are sold"},
+		{"a linear curve whose live chain would need more tokens than are left", func(s *chain.Spec) {
+			s.CurveType, s.TokenTotalSupply, s.GraduationThreshold = curve.Linear, units(1_000_000), units(20_000)
+		}, "graduation_threshold", "at it 637458.608817 tokens are sold, and the 362541.391183 that are left are too few"},
+		{"a linear curve that may be bought empty", func(s *chain.Spec) {
+			s.CurveType, s.InitialTokenSupply = curve.Linear, units(1_000_000_000)
+		}, "initial_token_supply", "must be less than token_total_supply (1000000000)"},
+		{"a threshold that raises next to nothing", func(s *chain.Spec) {
+			s.TokenTotalSupply, s.GraduationThreshold = units(1_000_000), ptr(10_000*money.Unit+1)
+		}, "graduation_threshold", "must be further above initial_cnpy_reserve (10000)"},
+		{"a chain without a curve has no crossing", func(s *chain.Spec) {
+			s.Direct, s.GraduationThreshold = true, ptr(10_000*money.Unit+1)
+		}, "", ""},
 	}
 	for _, c := range cases {
 		spec := good()

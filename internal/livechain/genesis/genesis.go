@@ -9,7 +9,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
-	"math"
+	"math/big"
 	"slices"
 	"time"
 
@@ -136,7 +136,9 @@ func validatorSet(in []Validator) ([]types.GenesisValidator, error) {
 
 // Plan computes the first state: every holder's position; an AMM pool of
 // R = CNPY raised and T = floor(R/price) tokens, so that it opens at the
-// curve's last price; the rest to the treasury.
+// curve's last price; the rest to the treasury. Where fewer than T are left the
+// pool takes them all and opens higher: CNPY can go nowhere else, since nobody
+// but the buyers together has a claim on it.
 func Plan(in Input) (State, error) {
 	if in.Direct {
 		return in.planDirect()
@@ -144,11 +146,8 @@ func Plan(in Input) (State, error) {
 	if err := in.check(); err != nil {
 		return State{}, err
 	}
-	tokens, err := in.poolTokens()
-	if err != nil {
-		return State{}, err
-	}
-	rest, err := in.rest(tokens)
+	left := in.TotalSupply - (in.InitialSupply - in.TokenReserve)
+	tokens, err := in.poolTokens(left)
 	if err != nil {
 		return State{}, err
 	}
@@ -163,7 +162,7 @@ func Plan(in Input) (State, error) {
 		Holders: slices.Clone(in.Holders), Authority: in.Authority, Policy: in.Policy,
 		Pool: Pool{CNPY: in.CNPYRaised, Tokens: tokens, LockedShares: pool.Shares},
 		Treasury: Treasury{
-			Address: in.Treasury, Amount: rest,
+			Address: in.Treasury, Amount: left - tokens,
 			VestingStart: start.Unix(), VestingEnd: start.Add(orDefault(in.Vesting, DefaultVesting)).Unix(),
 		},
 	}
@@ -230,7 +229,8 @@ func (in Input) checkHolders() error {
 	return nil
 }
 
-func (in Input) poolTokens() (money.Amount, error) {
+// poolTokens is what the AMM gets of the tokens that nobody has bought.
+func (in Input) poolTokens(left money.Amount) (money.Amount, error) {
 	price := in.Price
 	if price.Sign() == 0 {
 		if in.TokenReserve == 0 {
@@ -238,19 +238,13 @@ func (in Input) poolTokens() (money.Amount, error) {
 		}
 		price = money.NewRatio(in.CNPYReserve, in.TokenReserve)
 	}
+	if price.Sign() < 0 {
+		return 0, fmt.Errorf("genesis input: the price %s is negative", price)
+	}
 	exact := money.NewRatio(in.CNPYRaised, 1).Div(price).Rat()
 	tokens := exact.Num().Quo(exact.Num(), exact.Denom())
-	if price.Sign() < 0 || !tokens.IsInt64() || tokens.Int64() == math.MaxInt64 {
-		return 0, fmt.Errorf("genesis input: %s CNPY at price %s is no number of tokens", in.CNPYRaised, price)
+	if tokens.Cmp(big.NewInt(int64(left))) > 0 {
+		return left, nil
 	}
 	return money.Amount(tokens.Int64()), nil
-}
-
-// rest is what neither holders nor the pool get.
-func (in Input) rest(poolTokens money.Amount) (money.Amount, error) {
-	available := in.TotalSupply - (in.InitialSupply - in.TokenReserve)
-	if poolTokens > available {
-		return 0, fmt.Errorf("genesis input: the pool would need %s tokens, %s are left", poolTokens, available)
-	}
-	return available - poolTokens, nil
 }
