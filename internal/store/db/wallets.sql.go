@@ -176,6 +176,33 @@ func (q *Queries) GetWallet(ctx context.Context, id uuid.UUID) (GetWalletRow, er
 	return i, err
 }
 
+const InsertPlatformWallets = `-- name: InsertPlatformWallets :exec
+INSERT INTO wallets (id, user_id, address, public_key, sealed_key, custody)
+SELECT unnest($1::uuid[]), unnest($2::uuid[]), unnest($3::text[]),
+       unnest($4::bytea[]), unnest($5::bytea[]), 'platform'
+ON CONFLICT DO NOTHING
+`
+
+type InsertPlatformWalletsParams struct {
+	Ids        []uuid.UUID
+	Users      []uuid.UUID
+	Addresses  []string
+	PublicKeys [][]byte
+	SealedKeys [][]byte
+}
+
+// Whoever has a wallet by now keeps that one.
+func (q *Queries) InsertPlatformWallets(ctx context.Context, arg InsertPlatformWalletsParams) error {
+	_, err := q.db.Exec(ctx, InsertPlatformWallets,
+		arg.Ids,
+		arg.Users,
+		arg.Addresses,
+		arg.PublicKeys,
+		arg.SealedKeys,
+	)
+	return err
+}
+
 const InsertWallet = `-- name: InsertWallet :exec
 INSERT INTO wallets (id, user_id, chain_id, address, public_key, sealed_key, custody,
                      wallet_name, wallet_description, created_by, password_changed_at)
@@ -212,6 +239,37 @@ func (q *Queries) InsertWallet(ctx context.Context, arg InsertWalletParams) erro
 		arg.CreatedBy,
 	)
 	return err
+}
+
+const ListPlatformAddresses = `-- name: ListPlatformAddresses :many
+SELECT user_id::uuid AS user_id, address FROM wallets
+WHERE user_id = ANY($1::uuid[]) AND chain_id IS NULL AND custody = 'platform'
+`
+
+type ListPlatformAddressesRow struct {
+	UserID  uuid.UUID
+	Address string
+}
+
+// GetPlatformWallet of many users at once; those without one are left out.
+func (q *Queries) ListPlatformAddresses(ctx context.Context, users []uuid.UUID) ([]ListPlatformAddressesRow, error) {
+	rows, err := q.db.Query(ctx, ListPlatformAddresses, users)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []ListPlatformAddressesRow{}
+	for rows.Next() {
+		var i ListPlatformAddressesRow
+		if err := rows.Scan(&i.UserID, &i.Address); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const ListWallets = `-- name: ListWallets :many

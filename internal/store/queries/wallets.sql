@@ -97,3 +97,15 @@ DELETE FROM wallets WHERE id = $1;
 -- name: DetachChainWallets :exec
 UPDATE wallets SET chain_id = NULL, updated_at = now()
 WHERE chain_id = sqlc.arg(chain_id)::uuid AND custody = 'password';
+
+-- GetPlatformWallet of many users at once; those without one are left out.
+-- name: ListPlatformAddresses :many
+SELECT user_id::uuid AS user_id, address FROM wallets
+WHERE user_id = ANY(sqlc.arg(users)::uuid[]) AND chain_id IS NULL AND custody = 'platform';
+
+-- Whoever has a wallet by now keeps that one.
+-- name: InsertPlatformWallets :exec
+INSERT INTO wallets (id, user_id, address, public_key, sealed_key, custody)
+SELECT unnest(sqlc.arg(ids)::uuid[]), unnest(sqlc.arg(users)::uuid[]), unnest(sqlc.arg(addresses)::text[]),
+       unnest(sqlc.arg(public_keys)::bytea[]), unnest(sqlc.arg(sealed_keys)::bytea[]), 'platform'
+ON CONFLICT DO NOTHING;
