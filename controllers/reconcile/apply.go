@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
+	"unicode"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -16,11 +19,16 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+
+	lucidv1 "github.com/lucid-blockchain/lucid/api/v1alpha1"
 )
 
 // notOwnedRetry is how often a name taken by somebody else is tried again: the
 // foreign object's removal raises no event for us.
 const notOwnedRetry = 30 * time.Second
+
+// forbiddenRetry is how often what the API server forbids is tried again.
+const forbiddenRetry = time.Minute
 
 // Applier writes the children of one kind by server-side apply. It is safe for
 // concurrent use; make one per controller with NewApplier.
@@ -131,13 +139,59 @@ func (a *Applier) read(ctx context.Context, gvk schema.GroupVersionKind, key cli
 }
 
 // send leaves the object's name out of the error on purpose: a random name in a
-// condition's message would make every pass a change.
+// condition's message would make every pass a change. What the API server refuses
+// for its content is the user's to mend; what it forbids, such as a quota or a
+// webhook, may be allowed later without any event.
 func (a *Applier) send(ctx context.Context, intent *unstructured.Unstructured) error {
 	err := a.client.Apply(ctx, client.ApplyConfigurationFromUnstructured(intent), a.owner, client.ForceOwnership)
-	if err != nil {
-		return fmt.Errorf("applying %s: %w", intent.GetKind(), err)
+	switch {
+	case err == nil:
+		return nil
+	case apierrors.IsInvalid(err):
+		return Stalled(lucidv1.ReasonInvalid, "the API server refuses the %s: %s", intent.GetKind(), causes(err))
+	case apierrors.IsForbidden(err):
+		return Waiting(forbiddenRetry, ReasonForbidden, "the API server forbids the %s: %s", intent.GetKind(), causes(err))
 	}
-	return nil
+	return fmt.Errorf("applying %s: %w", intent.GetKind(), err)
+}
+
+// maxCauses bounds how much of the API server's reasons is shown.
+const maxCauses = 512
+
+// causes are the API server's reasons, field by field in a fixed order, on one line,
+// and without the values: those may be anything.
+func causes(err error) string {
+	var status apierrors.APIStatus
+	if !errors.As(err, &status) || status.Status().Details == nil || len(status.Status().Details.Causes) == 0 {
+		return truncate(printable(err.Error()), maxCauses)
+	}
+	var all []string
+	for _, cause := range status.Status().Details.Causes {
+		all = append(all, printable(cause.Field+": "+withoutValue(cause.Message)))
+	}
+	slices.Sort(all)
+	return truncate(strings.Join(slices.Compact(all), "; "), maxCauses)
+}
+
+// withoutValue cuts the value out of a cause such as `Invalid value: "2": must be 1`.
+func withoutValue(message string) string {
+	what, rest, found := strings.Cut(message, " value: ")
+	if !found || what == "Required" {
+		return message
+	}
+	if at := strings.LastIndex(rest, ": "); at >= 0 {
+		return what + rest[at:]
+	}
+	return what
+}
+
+func printable(text string) string {
+	return strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return ' '
+		}
+		return r
+	}, text)
 }
 
 func (a *Applier) refuse(owner client.Object, intent *unstructured.Unstructured) error {

@@ -3,18 +3,25 @@ package reconcile
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/util/validation/field"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/tools/events"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
+
+	lucidv1 "github.com/lucid-blockchain/lucid/api/v1alpha1"
 )
 
 // bench is an Applier over a fake API server that counts applies.
@@ -145,4 +152,36 @@ func TestApplyReportsFailureWithoutTheName(t *testing.T) {
 	b.failWith = nil
 	require.NoError(t, b.applier.Apply(t.Context(), testOwner(), testChild(80)))
 	assert.Equal(t, 2, b.applies, "a failed apply is not remembered as done")
+}
+
+// What the API server refuses is the user's to mend, so they are told what and where,
+// in words that stay the same from pass to pass and hold nothing of the object.
+func TestApplyExplainsRefusals(t *testing.T) {
+	kind := schema.GroupKind{Group: "apps", Kind: "StatefulSet"}
+	resources := field.NewPath("spec", "template", "resources")
+	for _, tc := range []struct {
+		reason    string
+		refusal   error
+		why, says string
+		after     time.Duration
+	}{
+		{"wrong fields", apierrors.NewInvalid(kind, "random-name", field.ErrorList{
+			field.Invalid(resources.Child("requests"), "secret\n2", "must be less than or equal to cpu limit of 1"),
+			field.Required(resources.Child("limits"), "must be given"),
+		}), lucidv1.ReasonInvalid, "the API server refuses the Service: spec.template.resources.limits: Required value: must be given; " +
+			"spec.template.resources.requests: Invalid: must be less than or equal to cpu limit of 1", 0},
+		{"a quota, which may leave room later", apierrors.NewForbidden(schema.GroupResource{Resource: "services"}, "child", errors.New("exceeded quota:\nall")),
+			ReasonForbidden, `the API server forbids the Service: services "child" is forbidden: exceeded quota: all`, forbiddenRetry},
+	} {
+		b := newBench(t)
+		b.failWith = tc.refusal
+		err := b.applier.Apply(t.Context(), testOwner(), testChild(80))
+		why, says := Explain(err)
+		assert.Equal(t, tc.why, why, tc.reason)
+		assert.Equal(t, tc.says, says, tc.reason)
+		result, err := Result(err)
+		require.NoError(t, err, tc.reason)
+		assert.Equal(t, tc.after, result.RequeueAfter, tc.reason)
+	}
+	assert.LessOrEqual(t, len(causes(apierrors.NewForbidden(schema.GroupResource{}, strings.Repeat("x", 2000), errors.New("no")))), maxCauses)
 }

@@ -17,6 +17,8 @@ const (
 
 	// ReasonRetrying stands for any transient error.
 	ReasonRetrying = "Retrying"
+	// ReasonForbidden says that the API server does not let the operator make a child.
+	ReasonForbidden = "Forbidden"
 	// ReasonNotOwned says that a child's name is taken by somebody else's object.
 	ReasonNotOwned = lucidv1.ReasonNotOwned
 )
