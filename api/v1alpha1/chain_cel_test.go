@@ -6,9 +6,11 @@ import (
 	"testing"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	lucidv1 "github.com/lucid-blockchain/lucid/api/v1alpha1"
@@ -32,6 +34,11 @@ func newChain(namespace, name string) *lucidv1.Chain {
 }
 
 func direct(c *lucidv1.Chain) { c.Spec.Launch.Mode = lucidv1.LaunchDirect }
+
+func applied(c *lucidv1.Chain) {
+	direct(c)
+	c.Spec.Application = &lucidv1.Application{Image: "names:1"}
+}
 
 // expect wants err to be a refusal that says so, or none when says is empty.
 func expect(t *testing.T, err error, says, reason string) {
@@ -111,11 +118,16 @@ func TestChainRules(t *testing.T) {
 		{"the least reserve", func(c *lucidv1.Chain) { c.Spec.Curve.InitialCNPYReserve = "1000" }, ""},
 		{"a reserve with the finest fraction", func(c *lucidv1.Chain) { c.Spec.Curve.InitialCNPYReserve = "1000.000001" }, ""},
 		{"a reserve finer than the ledger's unit", func(c *lucidv1.Chain) { c.Spec.Curve.InitialCNPYReserve = "1000.0000001" }, "at most 6 decimals"},
+		{"the largest reserve under its threshold", func(c *lucidv1.Chain) {
+			c.Spec.Curve.InitialCNPYReserve, c.Spec.Graduation.ThresholdCNPY = "9999999.999999", "10000000"
+		}, ""},
+		{"a reserve above all that there is", func(c *lucidv1.Chain) { c.Spec.Curve.InitialCNPYReserve = "1000000000000.1" }, "initialCNPYReserve must be"},
 		{"just below the least reserve", func(c *lucidv1.Chain) { c.Spec.Curve.InitialCNPYReserve = "999.999999" }, "initialCNPYReserve must be"},
 		{"Kubernetes' suffixes are no amounts", func(c *lucidv1.Chain) { c.Spec.Curve.InitialCNPYReserve = "10k" }, "initialCNPYReserve must be"},
 		{"a float's exponent is no amount", func(c *lucidv1.Chain) { c.Spec.Curve.InitialCNPYReserve = "1e4" }, "initialCNPYReserve must be"},
 		{"the least that a curve sells", func(c *lucidv1.Chain) { c.Spec.Curve.InitialTokenSupply = "100000" }, ""},
 		{"fewer", func(c *lucidv1.Chain) { c.Spec.Curve.InitialTokenSupply = "99999" }, "initialTokenSupply must be"},
+		{"more than the largest supply", func(c *lucidv1.Chain) { c.Spec.Curve.InitialTokenSupply = "1000000000001" }, "initialTokenSupply must be"},
 		{"the flattest slope", func(c *lucidv1.Chain) { c.Spec.Curve.Slope = "0.000000001" }, ""},
 		{"flatter", func(c *lucidv1.Chain) { c.Spec.Curve.Slope = "0.000000000999" }, "slope must be"},
 		{"the finest fraction of a slope", func(c *lucidv1.Chain) { c.Spec.Curve.Slope = "0.000000001001" }, ""},
@@ -146,8 +158,12 @@ func TestChainRules(t *testing.T) {
 		{"a time nobody would keep", func(c *lucidv1.Chain) { c.Spec.Launch.Mode, c.Spec.Launch.Time = lucidv1.LaunchImmediate, at }, "only for that"},
 		{"no such mode", func(c *lucidv1.Chain) { c.Spec.Launch.Mode = "Someday" }, "supported values"},
 		{"a free launch", func(c *lucidv1.Chain) { c.Spec.Launch.CreationFeeCNPY = "0" }, ""},
+		{"the highest fee of a launch", func(c *lucidv1.Chain) { c.Spec.Launch.CreationFeeCNPY = "1000000000000" }, ""},
+		{"more than there is", func(c *lucidv1.Chain) { c.Spec.Launch.CreationFeeCNPY = "1000000000000.000001" }, "creationFeeCNPY must be"},
 		{"a negative fee", func(c *lucidv1.Chain) { c.Spec.Launch.CreationFeeCNPY = "-1" }, "creationFeeCNPY must be"},
 		{"a first purchase", func(c *lucidv1.Chain) { c.Spec.Launch.CreatorInitialPurchaseCNPY = "12.5" }, ""},
+		{"a first purchase of all there is", func(c *lucidv1.Chain) { c.Spec.Launch.CreatorInitialPurchaseCNPY = "1000000000000" }, ""},
+		{"of more", func(c *lucidv1.Chain) { c.Spec.Launch.CreatorInitialPurchaseCNPY = "1000000000001" }, "creatorInitialPurchaseCNPY must be"},
 		{"a first purchase that is no number", func(c *lucidv1.Chain) { c.Spec.Launch.CreatorInitialPurchaseCNPY = "all" }, "creatorInitialPurchaseCNPY must be"},
 
 		{"a chain that never has a pool", direct, ""},
@@ -164,10 +180,15 @@ func TestChainRules(t *testing.T) {
 		{"no time to wait for", func(c *lucidv1.Chain) { direct(c); c.Spec.Launch.Time = at }, "only for that"},
 
 		{"an application of the image that is there", func(c *lucidv1.Chain) {
+			direct(c)
 			c.Spec.Application = &lucidv1.Application{Args: []string{"application", "registry"}}
 		}, ""},
+		{"buyers would never get their CNPY out of it", func(c *lucidv1.Chain) {
+			c.Spec.Application = &lucidv1.Application{Image: "names:1"}
+		}, "application needs launch.mode Direct"},
 		{"one of its own image", func(c *lucidv1.Chain) {
-			c.Spec.Application = &lucidv1.Application{Image: "names:1", ImagePullPolicy: "Never"}
+			direct(c)
+			c.Spec.Application = &lucidv1.Application{Image: "names:1", ImagePullPolicy: "Never", ImagePullSecrets: []corev1.LocalObjectReference{{Name: "registry"}}}
 		}, ""},
 		{"no such pull policy", func(c *lucidv1.Chain) {
 			c.Spec.Application = &lucidv1.Application{Args: []string{"a"}, ImagePullPolicy: "Sometimes"}
@@ -182,6 +203,8 @@ func TestChainRules(t *testing.T) {
 		{"any other label that the API takes", func(c *lucidv1.Chain) { c.Spec.Network.Consensus = "proof of touch" }, ""},
 		{"a line break in a label", func(c *lucidv1.Chain) { c.Spec.Network.Consensus = "a\nb" }, "consensus must not"},
 		{"the least stake", func(c *lucidv1.Chain) { c.Spec.Network.ValidatorMinStake = "100" }, ""},
+		{"the highest stake", func(c *lucidv1.Chain) { c.Spec.Network.ValidatorMinStake = "1000000000000" }, ""},
+		{"higher", func(c *lucidv1.Chain) { c.Spec.Network.ValidatorMinStake = "1000000000000.1" }, "validatorMinStake must be"},
 		{"less", func(c *lucidv1.Chain) { c.Spec.Network.ValidatorMinStake = "99.999999" }, "validatorMinStake must be"},
 		{"as many validators as a chain may have", func(c *lucidv1.Chain) { c.Spec.Network.Validators = 16 }, ""},
 		{"one more", func(c *lucidv1.Chain) { c.Spec.Network.Validators = 17 }, "less than or equal to 16"},
@@ -190,6 +213,8 @@ func TestChainRules(t *testing.T) {
 		{"no such state", func(c *lucidv1.Chain) { c.Spec.Network.State = "Sleeping" }, "supported values"},
 		{"a small volume", func(c *lucidv1.Chain) { c.Spec.Network.Storage.Size = resource.MustParse("64Mi") }, ""},
 		{"too small to start", func(c *lucidv1.Chain) { c.Spec.Network.Storage.Size = resource.MustParse("63Mi") }, "size must be from"},
+		{"the largest volume", func(c *lucidv1.Chain) { c.Spec.Network.Storage.Size = resource.MustParse("100Ti") }, ""},
+		{"larger", func(c *lucidv1.Chain) { c.Spec.Network.Storage.Size = resource.MustParse("101Ti") }, "size must be from"},
 		{"the ledger may stay", func(c *lucidv1.Chain) { c.Spec.DeletionPolicy = lucidv1.DeletionRetain }, ""},
 		{"no such policy", func(c *lucidv1.Chain) { c.Spec.DeletionPolicy = "Burn" }, "supported values"},
 	}
@@ -225,17 +250,22 @@ func TestChainTransitions(t *testing.T) {
 		{"not those of a launched chain", nil, lucidv1.ChainStatus{Status: lucidv1.ChainVirtualActive}, func(c *lucidv1.Chain) { c.Spec.Graduation.ThresholdCNPY = "60000" }, "immutable once the chain has launched"},
 		{"nor its curve", nil, lucidv1.ChainStatus{Status: lucidv1.ChainVirtualActive}, func(c *lucidv1.Chain) { c.Spec.Curve.Slope = "0.1" }, "immutable once the chain has launched"},
 		{"nor its supply", nil, lucidv1.ChainStatus{Status: lucidv1.ChainGraduated}, func(c *lucidv1.Chain) { c.Spec.Token.TotalSupply = "2000000" }, "immutable once the chain has launched"},
+		{"nor what never came to trade", nil, lucidv1.ChainStatus{Status: lucidv1.ChainFailed}, func(c *lucidv1.Chain) { c.Spec.Curve.Slope = "0.1" }, "immutable once the chain has launched"},
+		{"a launch that waits may change", nil, lucidv1.ChainStatus{Status: lucidv1.ChainPendingLaunch}, func(c *lucidv1.Chain) { c.Spec.Graduation.ThresholdCNPY = "60000" }, ""},
 		{"a volume can be chosen until it is made", nil, lucidv1.ChainStatus{Status: lucidv1.ChainVirtualActive}, func(c *lucidv1.Chain) { c.Spec.Network.Storage.Size = resource.MustParse("2Gi") }, ""},
 		{"afterwards it may grow", nil, lucidv1.ChainStatus{Status: lucidv1.ChainGraduated, Network: network}, func(c *lucidv1.Chain) { c.Spec.Network.Storage.Size = resource.MustParse("1025Mi") }, ""},
 		{"but no volume shrinks", nil, lucidv1.ChainStatus{Status: lucidv1.ChainGraduated, Network: network}, func(c *lucidv1.Chain) { c.Spec.Network.Storage.Size = resource.MustParse("1023Mi") }, "size can only grow"},
 		{"nor moves to another class", nil, lucidv1.ChainStatus{Status: lucidv1.ChainGraduated, Network: network}, func(c *lucidv1.Chain) { c.Spec.Network.Storage.ClassName = "fast" }, "className is immutable"},
+		{"a class that was chosen stays", func(c *lucidv1.Chain) { c.Spec.Network.Storage.ClassName = "fast" }, lucidv1.ChainStatus{Status: lucidv1.ChainGraduated, Network: network}, func(c *lucidv1.Chain) { c.Spec.Network.Storage.ClassName = "slow" }, "className is immutable"},
+		{"and is not taken back", func(c *lucidv1.Chain) { c.Spec.Network.Storage.ClassName = "fast" }, lucidv1.ChainStatus{Status: lucidv1.ChainGraduated, Network: network}, func(c *lucidv1.Chain) { c.Spec.Network.Storage.ClassName = "" }, "className is immutable"},
+		{"before the network starts it may be", func(c *lucidv1.Chain) { c.Spec.Network.Storage.ClassName = "fast" }, lucidv1.ChainStatus{Status: lucidv1.ChainVirtualActive}, func(c *lucidv1.Chain) { c.Spec.Network.Storage.ClassName = "slow" }, ""},
 		{"validators come and go", nil, lucidv1.ChainStatus{Status: lucidv1.ChainGraduated, Network: network}, func(c *lucidv1.Chain) { c.Spec.Network.Validators = 4 }, ""},
 		{"a live chain may be halted", nil, lucidv1.ChainStatus{Status: lucidv1.ChainGraduated, Network: network}, func(c *lucidv1.Chain) { c.Spec.Network.State = lucidv1.NetworkHalted }, ""},
 		{"what never had a pool never gets one", direct, lucidv1.ChainStatus{}, func(c *lucidv1.Chain) { c.Spec.Launch.Mode = lucidv1.LaunchManual }, "to or from Direct"},
 		{"and what is to have one does", nil, lucidv1.ChainStatus{Status: lucidv1.ChainDraft}, direct, "to or from Direct"},
-		{"one application can't read another's state", nil, lucidv1.ChainStatus{}, func(c *lucidv1.Chain) { c.Spec.Application = &lucidv1.Application{Image: "names:1"} }, "application is immutable"},
-		{"and is not taken away", func(c *lucidv1.Chain) { c.Spec.Application = &lucidv1.Application{Image: "names:1"} }, lucidv1.ChainStatus{}, func(c *lucidv1.Chain) { c.Spec.Application = nil }, "application is immutable"},
-		{"a new version of it may come", func(c *lucidv1.Chain) { c.Spec.Application = &lucidv1.Application{Image: "names:1"} }, lucidv1.ChainStatus{}, func(c *lucidv1.Chain) { c.Spec.Application.Image = "names:2" }, ""},
+		{"one application can't read another's state", direct, lucidv1.ChainStatus{}, func(c *lucidv1.Chain) { c.Spec.Application = &lucidv1.Application{Image: "names:1"} }, "application is immutable"},
+		{"and is not taken away", applied, lucidv1.ChainStatus{}, func(c *lucidv1.Chain) { c.Spec.Application = nil }, "application is immutable"},
+		{"a new version of it may come", applied, lucidv1.ChainStatus{}, func(c *lucidv1.Chain) { c.Spec.Application.Image = "names:2" }, ""},
 		{"transactions name the network", func(c *lucidv1.Chain) { c.Spec.Network.ChainID = "one" }, lucidv1.ChainStatus{}, func(c *lucidv1.Chain) { c.Spec.Network.ChainID = "two" }, "chainID is immutable"},
 		{"a network id can't be added", nil, lucidv1.ChainStatus{}, func(c *lucidv1.Chain) { c.Spec.Network.ChainID = "one" }, "chainID is immutable"},
 		{"nor removed", func(c *lucidv1.Chain) { c.Spec.Network.ChainID = "one" }, lucidv1.ChainStatus{}, func(c *lucidv1.Chain) { c.Spec.Network.ChainID = "" }, "chainID is immutable"},
@@ -255,5 +285,42 @@ func TestChainTransitions(t *testing.T) {
 		}
 		tc.mutate(chain)
 		expect(t, k.Client.Update(t.Context(), chain), tc.says, tc.reason)
+	}
+}
+
+// YAML has numbers without quotes, which a size may be: bytes.
+func TestSizeMayBeANumber(t *testing.T) {
+	k := kubetest.Open(t)
+	for i, tc := range []struct {
+		reason string
+		size   int64
+		says   string
+	}{
+		{"as many bytes as a volume needs", 1 << 30, ""},
+		{"fewer", 1 << 20, "size must be from 64Mi to 100Ti"},
+	} {
+		object := &unstructured.Unstructured{}
+		object.SetUnstructuredContent(map[string]any{
+			"apiVersion": lucidv1.GroupVersion.String(), "kind": "Chain",
+			"metadata": map[string]any{"namespace": k.Namespace, "name": fmt.Sprintf("size-%d", i)},
+			"spec": map[string]any{
+				"gatewayRef": map[string]any{"name": "main"}, "chainName": "Numbers", "token": map[string]any{"symbol": "NUM"},
+				"network": map[string]any{"storage": map[string]any{"size": tc.size}},
+			},
+		})
+		expect(t, k.Client.Create(t.Context(), object), tc.says, tc.reason)
+		if tc.says != "" {
+			continue
+		}
+		chain := &lucidv1.Chain{}
+		if err := k.Client.Get(t.Context(), client.ObjectKeyFromObject(object), chain); err != nil {
+			t.Fatal(err)
+		}
+		chain.Status = lucidv1.ChainStatus{Status: lucidv1.ChainGraduated, Network: &lucidv1.NetworkStatus{ChainID: "a"}}
+		if err := k.Client.Status().Update(t.Context(), chain); err != nil {
+			t.Fatal(err)
+		}
+		chain.Spec.Network.Storage.Size = resource.MustParse("2Gi")
+		expect(t, k.Client.Update(t.Context(), chain), "", "it may grow all the same")
 	}
 }

@@ -146,7 +146,7 @@ type Storage struct {
 	// takes a storage class that can grow volumes.
 	// +optional
 	// +default="1Gi"
-	// +kubebuilder:validation:XValidation:rule="quantity(self).compareTo(quantity('64Mi')) >= 0 && quantity(self).compareTo(quantity('100Ti')) <= 0",message="size must be from 64Mi to 100Ti"
+	// +kubebuilder:validation:XValidation:rule="isQuantity(string(self)) && quantity(string(self)).compareTo(quantity('64Mi')) >= 0 && quantity(string(self)).compareTo(quantity('100Ti')) <= 0",message="size must be from 64Mi to 100Ti"
 	Size resource.Quantity `json:"size,omitzero"`
 
 	// className is the storage class; the cluster's default when left out.
@@ -242,6 +242,12 @@ type Application struct {
 	// +kubebuilder:validation:Enum=Always;IfNotPresent;Never
 	ImagePullPolicy corev1.PullPolicy `json:"imagePullPolicy,omitempty"`
 
+	// imagePullSecrets of the chain's namespace for the image, besides the gateway's.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=16
+	ImagePullSecrets []corev1.LocalObjectReference `json:"imagePullSecrets,omitempty"`
+
 	// command in place of the image's entry point.
 	// +optional
 	// +listType=atomic
@@ -282,6 +288,7 @@ const (
 // +kubebuilder:validation:XValidation:rule="quantity(self.graduation.thresholdCNPY).isGreaterThan(quantity(self.curve.initialCNPYReserve))",message="graduation.thresholdCNPY must be greater than curve.initialCNPYReserve, which counts towards it"
 // +kubebuilder:validation:XValidation:rule="!has(self.curve.initialTokenSupply) || int(self.curve.initialTokenSupply) <= (has(self.token.totalSupply) ? int(self.token.totalSupply) : 1000000000000)",message="curve.initialTokenSupply must not be greater than token.totalSupply"
 // +kubebuilder:validation:XValidation:rule="self.launch.mode != 'Direct' || (self.curve.type == 'ConstantProduct' && self.curve.initialCNPYReserve == '10000' && !has(self.curve.initialTokenSupply) && self.curve.slope == '0.00000001' && self.graduation.thresholdCNPY == '50000')",message="curve and graduation must be left out with launch.mode Direct, which has no curve; curve.feeBasisPoints alone may be set, for a pool on the live chain"
+// +kubebuilder:validation:XValidation:rule="!has(self.application) || self.launch.mode == 'Direct'",message="application needs launch.mode Direct: what buyers pay into a pool comes out of Lucid's own application only"
 // +kubebuilder:validation:XValidation:rule="self.launch.mode != 'Direct' || !has(self.limits)",message="limits must be left out with launch.mode Direct: there is no pool to limit"
 type ChainSpec struct {
 	// gatewayRef names the LucidGateway whose ledger holds the chain.
@@ -358,8 +365,9 @@ type ChainSpec struct {
 	// +default={}
 	Network Network `json:"network,omitzero"`
 
-	// application that the live chain runs in place of Lucid's. It can't be added or
-	// removed later, since one can't read what the other has written; its image may
+	// application that the live chain runs in place of Lucid's, of a chain with launch.mode
+	// Direct: Lucid's alone gives CNPY that was paid into a pool back. It can't be added
+	// or removed later, since one can't read what the other has written; its image may
 	// change, which rolls the validators.
 	// +optional
 	Application *Application `json:"application,omitempty"`
@@ -517,7 +525,7 @@ type ChainStatus struct {
 // +kubebuilder:validation:XValidation:rule="size(self.metadata.name) <= 50 && self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')",message="metadata.name must be a DNS label that begins with a letter and has at most 50 characters, because the names of Services are made from it"
 // +kubebuilder:validation:XValidation:rule="!has(oldSelf.status) || !has(oldSelf.status.status) || oldSelf.status.status in ['draft', 'pending_launch'] || (self.spec.token == oldSelf.spec.token && self.spec.curve == oldSelf.spec.curve && self.spec.graduation == oldSelf.spec.graduation)",message="spec.token, spec.curve and spec.graduation are immutable once the chain has launched"
 // +kubebuilder:validation:XValidation:rule="!has(oldSelf.status) || !has(oldSelf.status.network) || has(self.spec.network.storage.className) == has(oldSelf.spec.network.storage.className) && (!has(self.spec.network.storage.className) || self.spec.network.storage.className == oldSelf.spec.network.storage.className)",message="spec.network.storage.className is immutable once the network has started"
-// +kubebuilder:validation:XValidation:rule="!has(oldSelf.status) || !has(oldSelf.status.network) || quantity(self.spec.network.storage.size).compareTo(quantity(oldSelf.spec.network.storage.size)) >= 0",message="spec.network.storage.size can only grow once the network has started"
+// +kubebuilder:validation:XValidation:rule="!has(oldSelf.status) || !has(oldSelf.status.network) || quantity(string(self.spec.network.storage.size)).compareTo(quantity(string(oldSelf.spec.network.storage.size))) >= 0",message="spec.network.storage.size can only grow once the network has started"
 type Chain struct {
 	metav1.TypeMeta `json:",inline"`
 	// +optional

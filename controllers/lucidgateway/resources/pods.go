@@ -76,6 +76,7 @@ func revisions(in Input) map[string]string {
 
 func apiPod(in Input) corev1.PodSpec {
 	return corev1.PodSpec{
+		ImagePullSecrets:              in.Gateway.Spec.ImagePullSecrets,
 		ServiceAccountName:            in.Gateway.Name,
 		AutomountServiceAccountToken:  ptr.To(true), // reads its snapshot, writes its Lease
 		EnableServiceLinks:            ptr.To(false),
@@ -114,6 +115,7 @@ func MigrationJob(in Input) *batchv1.Job {
 			Template: corev1.PodTemplateSpec{
 				ObjectMeta: metav1.ObjectMeta{Labels: Labels(in.Gateway.Name, ComponentMigrate)},
 				Spec: corev1.PodSpec{
+					ImagePullSecrets:             in.Gateway.Spec.ImagePullSecrets,
 					RestartPolicy:                corev1.RestartPolicyNever, // failed pods keep their logs
 					ServiceAccountName:           in.Gateway.Name,
 					AutomountServiceAccountToken: ptr.To(false), // it talks to the database only

@@ -65,7 +65,8 @@ func TestGolden(t *testing.T) {
 		change func(*lucidv1.LucidGateway)
 	}{
 		"plain": {reason: "All surfaces, nothing published.", change: func(*lucidv1.LucidGateway) {}},
-		"published": {reason: "Hosts make rules; a disabled surface leaves nothing behind.", change: func(gw *lucidv1.LucidGateway) {
+		"published": {reason: "Hosts make rules; a disabled surface leaves nothing behind. A private registry's Secret reaches all pods.", change: func(gw *lucidv1.LucidGateway) {
+			gw.Spec.ImagePullSecrets = []corev1.LocalObjectReference{{Name: "registry"}}
 			gw.Spec.Ingress = &lucidv1.Ingress{ClassName: "traefik", TLSSecretName: "tls"}
 			gw.Spec.Surfaces = []lucidv1.Surface{
 				{Name: lucidv1.SurfaceGateway, Host: "gw.example.org"},
