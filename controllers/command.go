@@ -36,7 +36,7 @@ func NewCommand() *cobra.Command {
 			if err != nil {
 				return fmt.Errorf("setting up the log: %w", err)
 			}
-			options.Log = log
+			options.Log, options.Namespace = log, os.Getenv(podNamespace)
 			return start(cmd, options)
 		},
 	}

@@ -3,6 +3,7 @@ package controllers
 import (
 	"context"
 	"crypto/ed25519"
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -136,7 +137,9 @@ func (network) Observe(ctx context.Context, rpcURL string) (chain.Observation, e
 	if err != nil {
 		return chain.Observation{}, err
 	}
-	members, err := asked.Members(ctx)
+	// Of that very height, whichever node of a Service answers: a change of the
+	// validators is told from its absence by it.
+	members, err := asked.Members(ctx, status.Height)
 	if err != nil {
 		return chain.Observation{}, err
 	}
@@ -162,10 +165,14 @@ func calls(application string) string {
 }
 
 // SetPower implements chain.Network.
-func (network) SetPower(ctx context.Context, rpcURL, chainID string, authority ed25519.PrivateKey, member chain.Member) error {
+func (network) SetPower(ctx context.Context, rpcURL, chainID string, authority ed25519.PrivateKey, member chain.Member, expires time.Time) error {
 	asked, err := livechain.New(rpcURL)
 	if err != nil {
 		return err
 	}
-	return asked.SetPower(ctx, authority, chainID, livechain.Member(member))
+	err = asked.SetPower(ctx, authority, chainID, livechain.Member(member), expires)
+	if _, refused := livechain.Refused(err); refused {
+		return errors.Join(chain.ErrNotTaken, err)
+	}
+	return err
 }

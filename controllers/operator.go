@@ -49,6 +49,8 @@ type Options struct {
 	Config *rest.Config
 	// Image runs in the pods of gateways and chains that name none; required.
 	Image string
+	// Namespace is where the operator runs; empty outside a cluster.
+	Namespace string
 	// Namespaces that are watched; all when empty.
 	Namespaces []string
 	// LeaderElection lets one of several operators work at a time.
@@ -80,7 +82,7 @@ func Run(ctx context.Context, options Options) error {
 	sealed := keystores{reader: mgr.GetAPIReader(), ledgers: books}
 	if err := Register(mgr, Dependencies{
 		Ledgers: books, Image: options.Image, APIServerPort: portOf(config.Host),
-		Keystores: sealed, Births: sealed.births, Network: network{},
+		Namespace: options.Namespace, Keystores: sealed, Births: sealed.births, Network: network{},
 	}); err != nil {
 		return err
 	}
@@ -100,6 +102,8 @@ func Run(ctx context.Context, options Options) error {
 type Dependencies struct {
 	Ledgers *ledgers.Ledgers
 	Image   string
+	// Namespace is where the operator runs, from which alone it asks chains.
+	Namespace string
 	// APIServerPort is the port of the API server, for the pods' network policy.
 	APIServerPort int32
 	// Keystores and Network are what a chain's graduation needs.
@@ -160,6 +164,7 @@ func registerLedgerKinds(mgr ctrl.Manager, deps Dependencies) error {
 		Keystores: deps.Keystores,
 		Network:   deps.Network,
 		Image:     deps.Image,
+		Namespace: deps.Namespace,
 		Wake:      wake.Chains,
 	}
 	if err := chains.SetupWithManager(mgr); err != nil {

@@ -1,7 +1,6 @@
 package v1alpha1
 
-// AnnotationPaused keeps the operator off an object while its value is anything
-// but "false".
+// AnnotationPaused keeps the operator off an object while its value is "true".
 const AnnotationPaused = "lucid-blockchain.org/paused"
 
 // ConditionReady sums up every kind: the object is as its spec asks.

@@ -2,9 +2,10 @@ package v1alpha1
 
 // Labels on the objects that the operator makes.
 const (
-	LabelGateway = "lucid-blockchain.org/gateway" // name of the LucidGateway
-	LabelChain   = "lucid-blockchain.org/chain"   // name of the Chain
-	LabelSurface = "lucid-blockchain.org/surface" // gateway, launchpad or docu
+	LabelGateway = "lucid-blockchain.org/gateway"   // name of the LucidGateway
+	LabelChain   = "lucid-blockchain.org/chain"     // name of the Chain
+	LabelLedger  = "lucid-blockchain.org/ledger-id" // of what outlives the Chain's object: its id in the ledger
+	LabelSurface = "lucid-blockchain.org/surface"   // gateway, launchpad or docu
 )
 
 // FinalizerLedger keeps a Chain until the ledger's side of it is settled.

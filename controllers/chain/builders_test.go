@@ -16,6 +16,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
@@ -52,20 +53,22 @@ func TestChildrenGolden(t *testing.T) {
 	four := nodes{chain: c, image: "lucid:1", pullPolicy: "IfNotPresent", genesisHash: "abc", validators: 4, volume: volumeSize(c)}
 	own := testChain()
 	own.Spec.Application = &lucidv1.Application{
-		Image: "names:1", ImagePullPolicy: "IfNotPresent", Args: []string{"--address=$(LUCID_APPLICATION_ADDRESS)"},
+		Image: "names:1", ImagePullPolicy: "IfNotPresent", ImagePullSecrets: []corev1.LocalObjectReference{{Name: "names"}, {Name: "shared"}}, Args: []string{"--address=$(LUCID_APPLICATION_ADDRESS)"},
 	}
 	cases := map[string]client.Object{
 		"virtualpool":             virtualPool(c),
 		"headless":                headless(c),
 		"rpc":                     rpc(c),
-		"genesis":                 genesisMap(c, []byte(`{"chain_id":"aurora-55441002"}`)),
-		"peers":                   peersMap(c, validators),
+		"genesis":                 genesisMaps(c, []byte(`{"chain_id":"aurora-55441002"}`), "abc")[0],
+		"peers":                   peersMap(c, validators, change{}, false),
+		"peers-live":              peersMap(c, validators, change{Key: "0a", Power: 10, Height: 7, Expires: 1_700_000_000}, true),
 		"keys":                    keysSecret(c, 0, []byte("node"), []byte("validator")),
 		"authority":               authoritySecret(c, bytes.Repeat([]byte{1}, ed25519.SeedSize), 4),
-		"networkpolicy":           networkPolicy(c),
-		"disruptionbudget":        disruptionBudget(c, len(validators)),
+		"networkpolicy":           networkPolicy(c, "lucid-system"),
+		"disruptionbudget":        disruptionBudget(c, equalPowers(len(validators))),
 		"statefulset":             four.statefulSet(),
-		"statefulset-application": nodes{chain: own, image: "lucid:1", genesisHash: "abc", validators: 1, volume: volumeSize(own)}.statefulSet(),
+		"statefulset-application": nodes{chain: own, image: "lucid:1", pullSecrets: []corev1.LocalObjectReference{{Name: "shared"}}, genesisHash: "abc", validators: 1, volume: volumeSize(own)}.statefulSet(),
+		"statefulset-parts":       nodes{chain: bare, image: "lucid:1", genesisHash: "abc", genesisParts: 2, validators: 1, volume: volumeSize(bare)}.statefulSet(),
 		"statefulset-bare":        nodes{chain: bare, image: "lucid:1", genesisHash: "abc", validators: 1, volume: volumeSize(bare)}.statefulSet(),
 	}
 	for name, object := range cases {
@@ -91,13 +94,40 @@ func TestChildrenGolden(t *testing.T) {
 
 func TestDisruptionBudgetKeepsTwoThirds(t *testing.T) {
 	for size := 1; size <= 16; size++ {
-		away := disruptionBudget(testChain(), size).Spec.MaxUnavailable.IntValue()
+		away := disruptionBudget(testChain(), equalPowers(size)).Spec.MaxUnavailable.IntValue()
 		switch {
 		case size < 4 && away != 1:
 			t.Errorf("%d validators: %d may be away, want 1: a drain must not wait for ever", size, away)
 		case size >= 4 && (3*(size-away) <= 2*size || 3*(size-away-1) > 2*size):
 			t.Errorf("%d validators: %d may be away, want the most that leaves more than two thirds", size, away)
 		}
+	}
+}
+
+// What counts is power: here six pods run, of which two joined and one weighs much.
+func TestDisruptionBudgetWeighsVoters(t *testing.T) {
+	for _, c := range []struct {
+		reason string
+		powers []int64
+		want   int
+	}{
+		{"four equals spare one, whatever else runs", []int64{10, 10, 10, 10}, 1},
+		{"seven equals spare two", []int64{10, 10, 10, 10, 10, 10, 10}, 2},
+		{"who weighs a third can't be spared: a budget of none would block drains", []int64{50, 20, 20, 20, 20, 20}, 1},
+		{"the two heaviest of these may go", []int64{10, 10, 10, 10, 10, 10, 1, 1, 1, 1, 10}, 2},
+		{"nobody votes yet", nil, 1},
+		{"powers beyond an integer's third", []int64{1 << 62, 1 << 62, 1 << 62, 1 << 62}, 1},
+	} {
+		if away := disruptionBudget(testChain(), c.powers).Spec.MaxUnavailable.IntValue(); away != c.want {
+			t.Errorf("%s: %d may be away, want %d", c.reason, away, c.want)
+		}
+	}
+}
+
+func TestOperatorOutsideAClusterHasNoNamespace(t *testing.T) {
+	peers := networkPolicy(testChain(), "").Spec.Ingress[1].From
+	if selector := peers[2].NamespaceSelector; selector == nil || len(selector.MatchLabels) > 0 {
+		t.Errorf("selector %+v, want any namespace", selector)
 	}
 }
 
@@ -202,8 +232,12 @@ func TestDeclaredReportsEveryField(t *testing.T) {
 
 type fixedAddresses struct{ failure error }
 
-func (f fixedAddresses) EnsureAddress(_ context.Context, user uuid.UUID) (livechain.Address, error) {
-	return hashed("u" + user.String()), f.failure
+func (f fixedAddresses) EnsureAddresses(_ context.Context, users []uuid.UUID) (map[uuid.UUID]livechain.Address, error) {
+	all := map[uuid.UUID]livechain.Address{}
+	for _, user := range users {
+		all[user] = hashed("u" + user.String())
+	}
+	return all, f.failure
 }
 
 func (f fixedAddresses) EnsureTreasury(_ context.Context, id uuid.UUID) (livechain.Address, error) {

@@ -2,7 +2,6 @@ package chain
 
 import (
 	"strconv"
-	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -75,7 +74,7 @@ func virtualPool(chain *lucidv1.Chain) *lucidv1.VirtualPool {
 // keysSecret builds the Secret of one validator's keys, which nobody may change.
 func keysSecret(chain *lucidv1.Chain, ordinal int, node, validator []byte) *corev1.Secret {
 	return &corev1.Secret{
-		ObjectMeta: childMeta(chain, keysName(chain.Name, ordinal)),
+		ObjectMeta: keptMeta(chain, keysName(chain.Name, ordinal)),
 		Immutable:  ptr.To(true),
 		Data:       map[string][]byte{nodeKey: node, validatorKey: validator},
 	}
@@ -86,31 +85,9 @@ func keysSecret(chain *lucidv1.Chain, ordinal int, node, validator []byte) *core
 // lost is built again with as many.
 func authoritySecret(chain *lucidv1.Chain, seed []byte, born int) *corev1.Secret {
 	return &corev1.Secret{
-		ObjectMeta: childMeta(chain, authorityName(chain.Name)),
+		ObjectMeta: keptMeta(chain, authorityName(chain.Name)),
 		Immutable:  ptr.To(true),
 		Data:       map[string][]byte{authoritySeed: seed, authorityBorn: []byte(strconv.Itoa(born))},
-	}
-}
-
-// genesisMap builds the ConfigMap of the genesis document, which nobody may change.
-func genesisMap(chain *lucidv1.Chain, doc []byte) *corev1.ConfigMap {
-	return &corev1.ConfigMap{
-		ObjectMeta: childMeta(chain, genesisName(chain.Name)),
-		Immutable:  ptr.To(true),
-		Data:       map[string]string{genesisKey: string(doc)},
-	}
-}
-
-// peersMap builds the ConfigMap of the list by which the nodes find each other;
-// they read it again while they run.
-func peersMap(chain *lucidv1.Chain, validators []validator) *corev1.ConfigMap {
-	var list strings.Builder
-	for i, v := range validators {
-		list.WriteString(v.nodeID + "@" + hostPort(nodeHost(chain, i), portP2P) + "\n")
-	}
-	return &corev1.ConfigMap{
-		ObjectMeta: childMeta(chain, peersName(chain.Name)),
-		Data:       map[string]string{peersKey: list.String()},
 	}
 }
 

@@ -6,6 +6,7 @@ package chain
 import (
 	"context"
 	"crypto/ed25519"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -46,9 +47,9 @@ type Books interface {
 
 // Addresses gives people and treasuries a place on live chains.
 type Addresses interface {
-	// EnsureAddress returns a user's address, with a platform wallet made for
-	// whoever has none.
-	EnsureAddress(ctx context.Context, user uuid.UUID) (livechain.Address, error)
+	// EnsureAddresses returns the addresses of all of these users, with a platform
+	// wallet made for whoever has none.
+	EnsureAddresses(ctx context.Context, users []uuid.UUID) (map[uuid.UUID]livechain.Address, error)
 	// EnsureTreasury returns the address of a chain's treasury, which is no user's.
 	EnsureTreasury(ctx context.Context, chainID uuid.UUID) (livechain.Address, error)
 }
@@ -70,9 +71,14 @@ type Network interface {
 	// Observe asks the RPC endpoint of a running chain, or of one of its nodes.
 	Observe(ctx context.Context, rpcURL string) (Observation, error)
 	// SetPower has the authority of a running chain give a validator a power, 0 to
-	// take it out. Said again, it changes nothing.
-	SetPower(ctx context.Context, rpcURL, chainID string, authority ed25519.PrivateKey, member Member) error
+	// take it out, in a block no later than expires. Said again, it changes nothing.
+	// An error that is ErrNotTaken says that it never will be done, any other that it
+	// may.
+	SetPower(ctx context.Context, rpcURL, chainID string, authority ed25519.PrivateKey, member Member, expires time.Time) error
 }
+
+// ErrNotTaken says that a chain has refused a change of its validators.
+var ErrNotTaken = errors.New("the chain refused the change of its validators")
 
 // Member is a validator who votes.
 type Member struct {
@@ -85,15 +91,15 @@ type Observation struct {
 	Height      int64
 	Time        time.Time // of the last block
 	ChainID     string
-	GenesisHash string // SHA-256 of the genesis document, lower-case hex
-	Application string // what the application calls itself, at most 64 characters
-	AppVersion  int64  // the rules that the application follows
-	Signing     int32  // validators in the last commit
-	CatchingUp  bool   // the node that was asked fetches blocks that others have
-	Members     []Member
+	GenesisHash string   // SHA-256 of the genesis document, lower-case hex
+	Application string   // what the application calls itself, at most 64 characters
+	AppVersion  int64    // the rules that the application follows
+	Signing     int32    // validators in the last commit
+	CatchingUp  bool     // the node that was asked fetches blocks that others have
+	Members     []Member // of the block of that height
 }
 
-// Reconciler reconciles Chains. All fields but Now are required.
+// Reconciler reconciles Chains. All fields but Namespace and Now are required.
 type Reconciler struct {
 	Client    client.Client
 	Live      client.Reader // past the cache
@@ -104,19 +110,24 @@ type Reconciler struct {
 	Network   Network
 	// Image runs in the chains of gateways that name none.
 	Image string
+	// Namespace is where the operator runs, from which alone it asks chains; none
+	// when that is not known.
+	Namespace string
 	// Wake delivers chains whose ledger changed.
 	Wake <-chan event.GenericEvent
 	// Now is the clock; time.Now when nil.
 	Now func() time.Time
 
-	heights sync.Map // types.NamespacedName → time.Time of the last height shown
+	heights   sync.Map // types.NamespacedName → time.Time of the last height shown
+	documents sync.Map // types.NamespacedName → *parsed
 }
 
 // In order, so that none is repeated or missed. Secrets are created and read by
 // name, never listed or watched.
 // +kubebuilder:rbac:groups=apps,resources=statefulsets,verbs=create;delete;get;list;patch;update;watch
 // +kubebuilder:rbac:groups="",resources=configmaps,verbs=create;get;list;patch;watch
-// +kubebuilder:rbac:groups="",resources=secrets,verbs=create;get
+// +kubebuilder:rbac:groups="",resources=secrets,verbs=create;get;patch
+// +kubebuilder:rbac:groups="",resources=pods,verbs=get;list;watch
 // +kubebuilder:rbac:groups="",resources=services,verbs=create;delete;get;list;patch;update;watch
 // +kubebuilder:rbac:groups="",resources=persistentvolumeclaims,verbs=get;list;patch;watch
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch;update
@@ -135,13 +146,13 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 		For(&lucidv1.Chain{}, builder.WithPredicates(predicate.Or(
 			predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{}))).
 		Owns(&appsv1.StatefulSet{}).
-		Owns(&corev1.ConfigMap{}).
 		Owns(&corev1.Service{}).
 		Owns(&networkingv1.NetworkPolicy{}).
 		// A budget's status changes with its pods.
 		Owns(&policyv1.PodDisruptionBudget{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		// A pool's status changes with its trades; only its spec is ours.
 		Owns(&lucidv1.VirtualPool{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		Watches(&corev1.ConfigMap{}, handler.EnqueueRequestsFromMapFunc(chainOf)).
 		Watches(&lucidv1.LucidGateway{}, handler.EnqueueRequestsFromMapFunc(r.chainsOf),
 			builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		WatchesRawSource(source.Channel(r.Wake, &handler.EnqueueRequestForObject{})).
@@ -177,12 +188,13 @@ type scope struct {
 	row        chain.Chain
 	pool       *book.Pool // nil until the chain has launched
 
-	genesis     []byte // nil until it is built
-	genesisHash string
-	born        int // validators that the genesis names
-	size        int // nodes that are to run
-	validators  []validator
-	authority   ed25519.PrivateKey
+	genesis    *document // nil until it is built
+	born       int       // validators that the genesis names
+	peers      peers     // as they were before this pass
+	size       int       // nodes that are to run
+	validators []validator
+	authority  ed25519.PrivateKey // nil while its Secret is missing
+	missing    error              // what the chain runs on without
 
 	stories []story // events of this pass
 	settled bool    // the ledger's side of a deletion is done
@@ -199,6 +211,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		if apierrors.IsNotFound(err) {
 			r.Applier.Forget(req.NamespacedName)
 			r.heights.Delete(req.NamespacedName)
+			r.documents.Delete(req.NamespacedName)
 		}
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}

@@ -32,8 +32,8 @@ func (r *Reconciler) finalizer(ctx context.Context, object *lucidv1.Chain, chang
 	patch := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
 	// The answer would overwrite what is in hand, status included.
 	target := object.DeepCopy()
-	if err := r.Client.Patch(ctx, target, patch, FieldOwner); err != nil {
-		return fmt.Errorf("changing the finalizers: %w", client.IgnoreNotFound(err))
+	if err := r.Client.Patch(ctx, target, patch, FieldOwner); client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("changing the finalizers: %w", err)
 	}
 	object.ResourceVersion = target.ResourceVersion
 	return nil
@@ -54,6 +54,11 @@ func (r *Reconciler) finalize(ctx context.Context, s *scope) error {
 	if err != nil {
 		s.conditions.FromError(lucidv1.ConditionReady, err, "", "")
 		return err
+	}
+	if s.object.Status.Status != lucidv1.ChainDraft {
+		if err := r.part(ctx, s); err != nil {
+			return err
+		}
 	}
 	s.settled = true
 	return nil

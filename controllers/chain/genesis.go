@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"strconv"
 
+	"github.com/google/uuid"
+
 	"github.com/lucid-blockchain/lucid/controllers/book"
 	"github.com/lucid-blockchain/lucid/internal/chain"
 	"github.com/lucid-blockchain/lucid/internal/curve"
@@ -48,13 +50,9 @@ func genesisInput(ctx context.Context, addresses Addresses, in chain.GenesisInpu
 	if err != nil {
 		return genesis.Input{}, fmt.Errorf("the treasury's address: %w", err)
 	}
-	holders := make([]genesis.Holder, len(in.Holders))
-	for i, holder := range in.Holders {
-		address, err := addresses.EnsureAddress(ctx, holder.UserID)
-		if err != nil {
-			return genesis.Input{}, fmt.Errorf("the address of user %s: %w", holder.UserID, err)
-		}
-		holders[i] = genesis.Holder{Address: address, Amount: holder.Amount}
+	holders, err := holdersOf(ctx, addresses, in.Holders)
+	if err != nil {
+		return genesis.Input{}, err
 	}
 	out := genesis.Input{
 		GenesisTime: *born,
@@ -68,4 +66,20 @@ func genesisInput(ctx context.Context, addresses Addresses, in chain.GenesisInpu
 		out.Price = pool.Price
 	}
 	return out, nil
+}
+
+func holdersOf(ctx context.Context, addresses Addresses, in []chain.Holder) ([]genesis.Holder, error) {
+	users := make([]uuid.UUID, len(in))
+	for i, holder := range in {
+		users[i] = holder.UserID
+	}
+	found, err := addresses.EnsureAddresses(ctx, users)
+	if err != nil {
+		return nil, fmt.Errorf("the holders' addresses: %w", err)
+	}
+	holders := make([]genesis.Holder, len(in))
+	for i, holder := range in {
+		holders[i] = genesis.Holder{Address: found[holder.UserID], Amount: holder.Amount}
+	}
+	return holders, nil
 }

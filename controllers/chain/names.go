@@ -29,8 +29,11 @@ func ObjectName(chainName string, id uuid.UUID) string {
 
 // networkID is the id of the live chain, which its transactions name.
 func networkID(object *lucidv1.Chain, row chain.Chain) string {
-	if given := object.Spec.Network.ChainID; given != "" {
-		return given
+	switch {
+	case row.ChainID != nil && *row.ChainID != "":
+		return *row.ChainID // whoever declares the chain again need not know it
+	case object.Spec.Network.ChainID != "":
+		return object.Spec.Network.ChainID
 	}
 	return ObjectName(row.ChainName, row.ID)
 }

@@ -1,6 +1,8 @@
 package chain
 
 import (
+	"slices"
+
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
@@ -16,9 +18,13 @@ type nodes struct {
 	chain       *lucidv1.Chain
 	image       string
 	pullPolicy  corev1.PullPolicy
+	pullSecrets []corev1.LocalObjectReference // the gateway's
 	genesisHash string
-	validators  int
-	volume      resource.Quantity // of the claims' template, which can't be changed
+	// genesisParts are the ConfigMaps of a genesis that is too large for one; 0 where
+	// it is not.
+	genesisParts int
+	validators   int
+	volume       resource.Quantity // of the claims' template, which can't be changed
 }
 
 // statefulSet builds the validators, which keep their blocks on volumes. They
@@ -59,6 +65,7 @@ func (n nodes) podSpec() corev1.PodSpec {
 	return corev1.PodSpec{
 		AutomountServiceAccountToken: ptr.To(false), // it talks to nobody in the cluster
 		EnableServiceLinks:           ptr.To(false),
+		ImagePullSecrets:             n.imagePullSecrets(),
 		// Time for the last block to reach the disk.
 		TerminationGracePeriodSeconds: ptr.To[int64](30),
 		SecurityContext: &corev1.PodSecurityContext{
@@ -70,11 +77,24 @@ func (n nodes) podSpec() corev1.PodSpec {
 		TopologySpreadConstraints: spread(n.chain),
 		Containers:                n.containers(),
 		Volumes: append([]corev1.Volume{
-			configVolume("genesis", genesisName(n.chain.Name)),
+			genesisVolume(n.chain.Name, n.genesisParts),
 			configVolume("peers", peersName(n.chain.Name)),
 			n.keysVolume(),
 		}, n.applicationVolumes()...),
 	}
+}
+
+// imagePullSecrets are the gateway's, and those of the chain's own application.
+func (n nodes) imagePullSecrets() []corev1.LocalObjectReference {
+	secrets := slices.Clone(n.pullSecrets)
+	if own := n.chain.Spec.Application; own != nil {
+		for _, secret := range own.ImagePullSecrets {
+			if !slices.Contains(secrets, secret) {
+				secrets = append(secrets, secret)
+			}
+		}
+	}
+	return secrets
 }
 
 func configVolume(name, configMap string) corev1.Volume {
@@ -85,7 +105,8 @@ func configVolume(name, configMap string) corev1.Volume {
 
 // keysVolume holds every validator's keys in a folder named after its pod, of
 // which a container mounts its own alone (docs/decisions/0005): one template
-// can't name another Secret for each pod.
+// can't name another Secret for each pod. One that is lost keeps its own validator
+// from starting, and no other.
 func (n nodes) keysVolume() corev1.Volume {
 	var sources []corev1.VolumeProjection
 	for i := range n.validators {
@@ -93,6 +114,7 @@ func (n nodes) keysVolume() corev1.Volume {
 		sources = append(sources, corev1.VolumeProjection{Secret: &corev1.SecretProjection{
 			LocalObjectReference: corev1.LocalObjectReference{Name: keysName(n.chain.Name, i)},
 			Items:                []corev1.KeyToPath{{Key: nodeKey, Path: folder + nodeKey}, {Key: validatorKey, Path: folder + validatorKey}},
+			Optional:             ptr.To(true),
 		}})
 	}
 	return corev1.Volume{Name: "keys", VolumeSource: corev1.VolumeSource{Projected: &corev1.ProjectedVolumeSource{

@@ -2,13 +2,12 @@ package chain
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	lucidv1 "github.com/lucid-blockchain/lucid/api/v1alpha1"
@@ -89,11 +88,11 @@ func (r *Reconciler) observe(ctx context.Context, s *scope) error {
 		return nil
 	}
 	network := s.object.Status.Network
-	seen, err := r.ask(ctx, network.RPCEndpoint)
+	seen, err := r.look(ctx, s)
 	switch {
 	case err != nil:
 		return r.unreachable(ctx, s)
-	case seen.GenesisHash != s.genesisHash:
+	case seen.GenesisHash != s.genesis.hash:
 		return s.refuse(lucidv1.ConditionNetworkReady, reconcile.Waiting(heightEvery, lucidv1.ReasonGenesisMismatch,
 			"the node at %s runs another genesis; its volume belongs to another chain", network.RPCEndpoint))
 	case seen.Height < 1:
@@ -102,23 +101,65 @@ func (r *Reconciler) observe(ctx context.Context, s *scope) error {
 	if err := r.mark(ctx, s); err != nil {
 		return err
 	}
+	if err := r.Applier.Apply(ctx, s.object, disruptionBudget(s.object, powersOf(seen.Members))); err != nil {
+		return err
+	}
 	network.Application, network.AppVersion = seen.Application, seen.AppVersion
 	network.Height = r.height(s, seen.Height)
 	network.Validators.Signing, network.Validators.CatchingUp = seen.Signing, r.catchingUp(ctx, s, seen)
 	// The first block carries the genesis' time, which may be long ago.
 	if seen.Height > 1 && r.now().Sub(seen.Time) > silence {
 		return s.refuse(lucidv1.ConditionNetworkReady, reconcile.Waiting(troubleRetry, lucidv1.ReasonNoBlocks,
-			"the live chain makes no blocks: more than two thirds of its validators must work, %d of %d are ready",
-			network.Validators.Ready, network.Validators.Wanted))
+			"the live chain makes no blocks: more than two thirds of its validators must work, %d of %d are ready%s",
+			network.Validators.Ready, network.Validators.Wanted, r.troubles(ctx, s)))
 	}
 	s.conditions.True(lucidv1.ConditionNetworkReady, lucidv1.ReasonProducingBlocks, "the live chain produces blocks")
+	// A change of the validators that does not come about keeps no voucher waiting.
+	carried := r.carry(ctx, s)
 	if err := r.scale(ctx, s, seen); err != nil {
-		return err
+		return joined(err, carried)
 	}
-	if err := r.carry(ctx, s); err != nil {
-		return err
+	if carried != nil {
+		return carried
 	}
 	return reconcile.Waiting(heightEvery, reasonHeight, "the height is looked at again")
+}
+
+// look asks whichever node is ready, and all of them where a chain that has run does
+// not answer so: one slow node is not a silent chain.
+func (r *Reconciler) look(ctx context.Context, s *scope) (Observation, error) {
+	network := s.object.Status.Network
+	seen, err := r.ask(ctx, network.RPCEndpoint)
+	if err == nil || !s.row.IsGraduated {
+		return seen, err
+	}
+	for _, answer := range r.askAll(ctx, network.NodeEndpoints) {
+		if answer.Height > seen.Height {
+			seen, err = answer, nil
+		}
+	}
+	return seen, err
+}
+
+// askAll returns what those say that answer.
+func (r *Reconciler) askAll(ctx context.Context, endpoints []string) []Observation {
+	answers := make([]*Observation, len(endpoints))
+	var asked sync.WaitGroup
+	for i, endpoint := range endpoints {
+		asked.Go(func() {
+			if seen, err := r.ask(ctx, endpoint); err == nil {
+				answers[i] = &seen
+			}
+		})
+	}
+	asked.Wait()
+	var given []Observation
+	for _, answer := range answers {
+		if answer != nil {
+			given = append(given, *answer)
+		}
+	}
+	return given
 }
 
 func (r *Reconciler) ask(ctx context.Context, endpoint string) (Observation, error) {
@@ -132,17 +173,11 @@ func (r *Reconciler) catchingUp(ctx context.Context, s *scope, one Observation) 
 	if s.size == 1 {
 		return behind(one)
 	}
-	var sum atomic.Int32
-	var asked sync.WaitGroup
-	for _, endpoint := range s.object.Status.Network.NodeEndpoints {
-		asked.Go(func() {
-			if seen, err := r.ask(ctx, endpoint); err == nil {
-				sum.Add(behind(seen))
-			}
-		})
+	var sum int32
+	for _, seen := range r.askAll(ctx, s.object.Status.Network.NodeEndpoints) {
+		sum += behind(seen)
 	}
-	asked.Wait()
-	return sum.Load()
+	return sum
 }
 
 func behind(seen Observation) int32 {
@@ -156,16 +191,49 @@ func behind(seen Observation) int32 {
 // one that has run.
 func (r *Reconciler) unreachable(ctx context.Context, s *scope) error {
 	if ctx.Err() != nil {
-		return errors.Join(ctx.Err())
+		return fmt.Errorf("asking the live chain: %w", ctx.Err())
 	}
 	validators := s.object.Status.Network.Validators
 	validators.Signing, validators.CatchingUp = 0, 0
 	if s.row.IsGraduated {
 		s.marked()
-		return s.refuse(lucidv1.ConditionNetworkReady, reconcile.Waiting(troubleRetry, lucidv1.ReasonUnreachable, "the live chain does not answer"))
+		return s.refuse(lucidv1.ConditionNetworkReady, reconcile.Waiting(troubleRetry, lucidv1.ReasonUnreachable,
+			"the live chain does not answer%s", r.troubles(ctx, s)))
 	}
-	return s.refuse(lucidv1.ConditionNetworkReady,
-		reconcile.Waiting(startingRetry, lucidv1.ReasonNetworkStarting, "the live chain is starting; no block has been seen yet"))
+	return s.refuse(lucidv1.ConditionNetworkReady, reconcile.Waiting(slower(r.now().Sub(s.closed())), lucidv1.ReasonNetworkStarting,
+		"the live chain is starting; no block has been seen yet%s", r.troubles(ctx, s)))
+}
+
+// closed is when the life before the live chain ended.
+func (s *scope) closed() time.Time {
+	switch {
+	case s.pool != nil && s.pool.ClosedAt != nil:
+		return *s.pool.ClosedAt
+	case s.row.ActualLaunchTime != nil:
+		return *s.row.ActualLaunchTime
+	}
+	return time.Time{}
+}
+
+// pace is how soon a chain that is not as its spec says is looked at again.
+func (r *Reconciler) pace(s *scope) time.Duration {
+	ready := s.conditions.Get(lucidv1.ConditionReady)
+	if ready == nil || ready.Status == metav1.ConditionTrue {
+		return startingRetry
+	}
+	return slower(r.now().Sub(ready.LastTransitionTime.Time))
+}
+
+// slower lengthens a wait by what has been waited: what has not come about in its
+// first minute is no matter of seconds.
+func slower(since time.Duration) time.Duration {
+	switch {
+	case since < time.Minute:
+		return startingRetry
+	case since < 10*time.Minute:
+		return troubleRetry
+	}
+	return heightEvery
 }
 
 // height keeps the height that is shown for heightEvery, however many passes

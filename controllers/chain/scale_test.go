@@ -5,10 +5,12 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	lucidv1 "github.com/lucid-blockchain/lucid/api/v1alpha1"
 	"github.com/lucid-blockchain/lucid/internal/money"
@@ -91,7 +93,7 @@ func TestAuthorityCannotBeMadeAgain(t *testing.T) {
 	if err := o.Client.Delete(t.Context(), secret); err != nil {
 		t.Fatal(err)
 	}
-	got := o.waitCondition(t, c, lucidv1.ConditionGraduated, metav1.ConditionFalse, lucidv1.ReasonInvalid)
+	got := o.waitCondition(t, c, lucidv1.ConditionGraduated, metav1.ConditionFalse, lucidv1.ReasonSecretNotFound)
 	if !strings.Contains(got.Message, "ruled-authority") {
 		t.Errorf("message %q does not name the Secret", got.Message)
 	}
@@ -109,4 +111,91 @@ func TestSpoiledAuthorityIsRefused(t *testing.T) {
 	if strings.Contains(got.Message, "short") || !strings.Contains(got.Message, "32 bytes") {
 		t.Errorf("message %q, want what is wrong and not the key", got.Message)
 	}
+}
+
+// guarded holds at all times that no node is stopped that votes or is about to.
+func (o *operator) guarded(t *testing.T, set *appsv1.StatefulSet, what string, done func() error) {
+	t.Helper()
+	o.wait(t, set, what, func() error {
+		// In this order: what is sent after it was counted does not matter.
+		if voters := o.network.underway(); int(*set.Spec.Replicas) < voters {
+			t.Fatalf("%d nodes are to run, %d vote or are about to", *set.Spec.Replicas, voters)
+		}
+		return done()
+	})
+}
+
+// Whoever changes their mind while a change is on its way must not lose the chain: a
+// node that is stopped when it begins to vote takes the majority with it.
+func TestQuickChangesOfTheValidators(t *testing.T) {
+	for _, tc := range []struct{ before, between int32 }{{1, 2}, {2, 3}} {
+		t.Run(fmt.Sprint(tc), func(t *testing.T) {
+			o := start(t)
+			o.network.delay = 6
+			c := o.lives(t, "quick", validators(tc.before))
+			o.pods(t, c, tc.before, tc.before)
+			sent := o.network.taken()
+			o.edit(t, c, validators(tc.between))
+			set := &appsv1.StatefulSet{ObjectMeta: o.meta("quick")}
+			o.wait(t, set, "a change is on its way", func() error {
+				if o.network.taken() == sent {
+					return fmt.Errorf("none was sent")
+				}
+				return nil
+			})
+			if err := o.Client.Get(t.Context(), client.ObjectKeyFromObject(c), c); err != nil {
+				t.Fatal(err)
+			}
+			o.edit(t, c, validators(tc.before))
+			o.guarded(t, set, "all is as before", func() error {
+				if o.network.taken() != sent+2 || o.network.underway() != int(tc.before) {
+					return fmt.Errorf("%d changes, %d vote", o.network.taken(), o.network.underway())
+				}
+				return wantReplicas(set, tc.before)
+			})
+			o.waitCondition(t, c, lucidv1.ConditionReady, metav1.ConditionTrue, lucidv1.ReasonGraduated)
+		})
+	}
+}
+
+// A change that no block took is sent again, once none can take it any more, and by
+// an operator that knows of it from the cluster alone.
+func TestLostChangeIsSentAgain(t *testing.T) {
+	o := start(t)
+	c := o.lives(t, "again", validators(1))
+	o.network.set(func(n *fakeNetwork) { n.loses, n.busy = true, true })
+	o.edit(t, c, validators(2))
+	peers := &corev1.ConfigMap{ObjectMeta: o.meta("again-peers")}
+	o.wait(t, peers, "the change is noted", func() error {
+		if !strings.Contains(peers.Data["change"], `"power":10`) || !strings.Contains(peers.Data["state-sync"], "again-1.again-node") {
+			return fmt.Errorf("it holds %v", peers.Data)
+		}
+		return nil
+	})
+	time.Sleep(2500 * time.Millisecond)
+	if n := o.network.taken(); n != 1 {
+		t.Errorf("%d changes were sent, want one until it has expired", n)
+	}
+	o.network.set(func(n *fakeNetwork) { n.loses, n.skew = false, time.Minute })
+	o.network.set(func(n *fakeNetwork) { n.pending = nil })
+	o.waitCondition(t, c, lucidv1.ConditionReady, metav1.ConditionTrue, lucidv1.ReasonGraduated)
+	if n := o.network.taken(); n != 2 || o.network.voting() != 2 {
+		t.Errorf("%d changes were sent and %d vote", n, o.network.voting())
+	}
+}
+
+// A scaling that does not come about keeps nobody's money waiting.
+func TestStuckScalingCarriesVouchers(t *testing.T) {
+	o := start(t)
+	c := o.lives(t, "stuck", validators(1))
+	o.network.set(func(n *fakeNetwork) { n.refuses = true })
+	o.edit(t, c, validators(2))
+	o.waitCondition(t, c, lucidv1.ConditionReady, metav1.ConditionFalse, lucidv1.ReasonScaling)
+	o.vouchers.set(func(v *fakeVouchers) { v.pending = 3 })
+	o.wait(t, c, "all are carried", func() error {
+		if pending, _, _ := o.vouchers.get(); pending > 0 {
+			return fmt.Errorf("%d are pending", pending)
+		}
+		return nil
+	})
 }

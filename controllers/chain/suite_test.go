@@ -219,6 +219,25 @@ type fakeNetwork struct {
 	made    [][]byte                 // validators' keys, in the order of their making
 	members []chaincontroller.Member // who vote
 	refuses bool                     // changes of the validators
+	deaf    map[string]bool          // endpoints that do not answer
+
+	// A change takes effect some blocks after it was sent, as on a real chain. Blocks
+	// go on while one is under way, and when a test says so.
+	delay   int // in blocks; changeDelay when 0
+	pending []pendingChange
+	loses   bool // changes are taken and come to nothing
+	busy    bool // blocks go on
+	sent    int  // changes that were taken
+	skew    time.Duration
+}
+
+// changeDelay is longer than a pass, so that none sees what it has just sent.
+const changeDelay = 4
+
+type pendingChange struct {
+	member chaincontroller.Member
+	height int64 // at which it counts
+	until  time.Time
 }
 
 func (n *fakeNetwork) GenerateKeys() (node, validator []byte, err error) {
@@ -247,29 +266,74 @@ func (n *fakeNetwork) ValidatorPublicKey(file []byte) (ed25519.PublicKey, error)
 func (n *fakeNetwork) Observe(_ context.Context, url string) (chaincontroller.Observation, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if !n.running {
+	if !n.running || n.deaf[url] {
 		return chaincontroller.Observation{}, errors.New("connection refused")
 	}
+	n.advance()
 	seen := n.seen
 	seen.Members = slices.Clone(n.members)
-	seen.CatchingUp, seen.Time = n.behind[url], time.Now()
+	seen.CatchingUp, seen.Time = n.behind[url], time.Now().Add(n.skew)
 	if n.stopped {
 		seen.Time = time.Now().Add(-time.Hour)
 	}
 	return seen, nil
 }
 
-func (n *fakeNetwork) SetPower(_ context.Context, _, _ string, _ ed25519.PrivateKey, member chaincontroller.Member) error {
+// advance makes a block.
+func (n *fakeNetwork) advance() {
+	if !n.busy && len(n.pending) == 0 {
+		return
+	}
+	n.seen.Height++
+	n.pending = slices.DeleteFunc(n.pending, func(change pendingChange) bool {
+		if n.loses {
+			return time.Now().Add(n.skew).After(change.until)
+		}
+		if n.seen.Height < change.height {
+			return false
+		}
+		n.members = slices.DeleteFunc(n.members, func(m chaincontroller.Member) bool { return m.Key.Equal(change.member.Key) })
+		if change.member.Power > 0 {
+			n.members = append(n.members, change.member)
+		}
+		return true
+	})
+}
+
+func (n *fakeNetwork) SetPower(_ context.Context, _, _ string, _ ed25519.PrivateKey, member chaincontroller.Member, expires time.Time) error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if n.refuses {
-		return errors.New("not now")
+		return chaincontroller.ErrNotTaken
 	}
-	n.members = slices.DeleteFunc(n.members, func(m chaincontroller.Member) bool { return m.Key.Equal(member.Key) })
-	if member.Power > 0 {
-		n.members = append(n.members, member)
+	delay := n.delay
+	if delay == 0 {
+		delay = changeDelay
 	}
+	n.sent++
+	n.pending = append(n.pending, pendingChange{member, n.seen.Height + int64(delay), expires})
 	return nil
+}
+
+// underway counts who vote, and who will when what was sent has taken effect.
+func (n *fakeNetwork) underway() int {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	voters := map[string]bool{}
+	for _, m := range n.members {
+		voters[string(m.Key)] = true
+	}
+	for _, change := range n.pending {
+		voters[string(change.member.Key)] = true
+	}
+	return len(voters)
+}
+
+// taken counts the changes that were sent.
+func (n *fakeNetwork) taken() int {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.sent
 }
 
 // voting counts who vote.
@@ -303,8 +367,12 @@ func (fakeKeystores) Addresses(context.Context, types.NamespacedName) (chaincont
 	return fakeKeystores{}, nil
 }
 
-func (fakeKeystores) EnsureAddress(_ context.Context, user uuid.UUID) (livechain.Address, error) {
-	return addressOf("user" + user.String()), nil
+func (fakeKeystores) EnsureAddresses(_ context.Context, users []uuid.UUID) (map[uuid.UUID]livechain.Address, error) {
+	all := map[uuid.UUID]livechain.Address{}
+	for _, user := range users {
+		all[user] = addressOf("user" + user.String())
+	}
+	return all, nil
 }
 
 func (fakeKeystores) EnsureTreasury(_ context.Context, id uuid.UUID) (livechain.Address, error) {

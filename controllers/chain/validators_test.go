@@ -206,7 +206,7 @@ func TestLostKeysAreAskedFor(t *testing.T) {
 	if err := o.Client.Delete(t.Context(), secret); err != nil {
 		t.Fatal(err)
 	}
-	got := o.waitCondition(t, c, lucidv1.ConditionGraduated, metav1.ConditionFalse, lucidv1.ReasonInvalid)
+	got := o.waitCondition(t, c, lucidv1.ConditionGraduated, metav1.ConditionFalse, lucidv1.ReasonSecretNotFound)
 	if !strings.Contains(got.Message, "lost-keys-2") || o.network.keys != 4 {
 		t.Errorf("%d keys and %q, want four and the Secret's name", o.network.keys, got.Message)
 	}

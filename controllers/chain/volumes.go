@@ -45,6 +45,10 @@ func (r *Reconciler) volumes(ctx context.Context, s *scope) error {
 		key := types.NamespacedName{Namespace: s.object.Namespace, Name: claimName(s.object.Name, i)}
 		err := r.Client.Get(ctx, key, claim)
 		if apierrors.IsNotFound(err) {
+			// A claim that was restored without labels is not in the cache.
+			err = r.Live.Get(ctx, key, claim)
+		}
+		if apierrors.IsNotFound(err) {
 			continue // its pod comes first
 		}
 		if err != nil {

@@ -17,6 +17,9 @@ const carryTimeout = 15 * time.Second
 // alone has. The ledger's outbox wakes the chain for each new one; one that is on
 // its way is looked at again soon. A chain is no less ready for it.
 func (r *Reconciler) carry(ctx context.Context, s *scope) error {
+	if s.authority == nil {
+		return nil // its Secret is missing, and that is told
+	}
 	bounded, cancel := context.WithTimeout(ctx, carryTimeout)
 	defer cancel()
 	left, err := s.book.Carry(bounded, s.id, s.authority)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/ed25519"
 	"errors"
+	"fmt"
 	"sync"
 	"testing"
 	"time"
@@ -14,6 +15,8 @@ import (
 
 	lucidv1 "github.com/lucid-blockchain/lucid/api/v1alpha1"
 	"github.com/lucid-blockchain/lucid/controllers/book"
+	"github.com/lucid-blockchain/lucid/internal/chain"
+	"github.com/lucid-blockchain/lucid/internal/money"
 	"github.com/lucid-blockchain/lucid/internal/outbox"
 	"github.com/lucid-blockchain/lucid/internal/store/db"
 )
@@ -25,6 +28,8 @@ type fakeVouchers struct {
 	fails     bool
 	authority ed25519.PrivateKey
 	abandoned uuid.UUID
+	carried   int // calls
+	crowd     int // holders among whom the tokens are shared out, for a large genesis
 }
 
 func (v *fakeVouchers) set(change func(*fakeVouchers)) {
@@ -58,6 +63,7 @@ func (b carriedBook) Carry(ctx context.Context, chainID uuid.UUID, authority ed2
 	b.vouchers.mu.Lock()
 	defer b.vouchers.mu.Unlock()
 	b.vouchers.authority = authority
+	b.vouchers.carried++
 	if b.vouchers.fails {
 		return b.vouchers.pending, errors.New("no proof")
 	}
@@ -66,6 +72,25 @@ func (b carriedBook) Carry(ctx context.Context, chainID uuid.UUID, authority ed2
 		return b.vouchers.pending, nil
 	}
 	return b.Book.Carry(ctx, chainID, authority)
+}
+
+// GenesisInput gives the one holder's tokens to a crowd, each as much.
+func (b carriedBook) GenesisInput(ctx context.Context, id uuid.UUID) (chain.GenesisInput, error) {
+	in, err := b.Book.GenesisInput(ctx, id)
+	var crowd int
+	b.vouchers.set(func(v *fakeVouchers) { crowd = v.crowd })
+	if crowd == 0 || err != nil {
+		return in, err
+	}
+	left := in.Holders[0].Amount
+	share := left / money.Amount(crowd)
+	in.Holders = make([]chain.Holder, crowd)
+	for i := range in.Holders {
+		in.Holders[i] = chain.Holder{UserID: uuid.NewSHA1(id, fmt.Append(nil, i)), Amount: share}
+		left -= share
+	}
+	in.Holders[0].Amount += left
+	return in, nil
 }
 
 func (b carriedBook) Abandon(ctx context.Context, chainID uuid.UUID) error {

@@ -15,6 +15,9 @@ import (
 const (
 	defaultGenesis = "/etc/lucid/genesis/genesis.json"
 	defaultKeys    = "/etc/lucid/keys"
+	// defaultStateSync lies beside the peers. It is not there before the chain makes
+	// blocks, nor outside a cluster.
+	defaultStateSync = "/etc/lucid/peers/state-sync"
 )
 
 // NewCommand returns `lucid node`. It runs until its context ends.

@@ -19,7 +19,6 @@ import (
 	"github.com/go-logr/logr"
 
 	"github.com/lucid-blockchain/lucid/internal/livechain/app"
-	"github.com/lucid-blockchain/lucid/internal/livechain/genesis"
 )
 
 const (
@@ -145,14 +144,6 @@ func connect(ctx context.Context, config Config, node *cmtnode.Node) error {
 	}
 	go peers.run(ctx)
 	return nil
-}
-
-func readGenesis(file string) (*types.GenesisDoc, string, error) {
-	raw, err := os.ReadFile(file)
-	if err != nil {
-		return nil, "", fmt.Errorf("read the genesis: %w", err)
-	}
-	return genesis.Parse(raw)
 }
 
 // makeHome creates the folders and binds them to one genesis: CometBFT goes on

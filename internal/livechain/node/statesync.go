@@ -54,6 +54,10 @@ type StateSync struct {
 	// Servers are RPC endpoints such as http://aurora-rpc:26657 that headers are
 	// asked from; none means that the node starts from the first block.
 	Servers []string
+	// ServersFile lists the chain's nodes, one RPC endpoint a line, once it makes
+	// blocks; it may be missing or empty. A node without blocks then starts from a
+	// snapshot where none of them has the first block any more.
+	ServersFile string
 	// The trusted header. Without it, one that the genesis' validators have signed
 	// is trusted, which serves until the chain has others.
 	TrustHeight int64
@@ -71,6 +75,7 @@ func (r *Retention) flags(flags *pflag.FlagSet) {
 
 func (s *StateSync) flags(flags *pflag.FlagSet) {
 	flags.StringSliceVar(&s.Servers, "state-sync-rpc", nil, "RPC endpoints of other nodes; a node without blocks starts from a peer's snapshot then")
+	flags.StringVar(&s.ServersFile, "state-sync-file", defaultStateSync, "file of RPC endpoints, one a line; a node without blocks starts from a snapshot when these have let go of the first block")
 	flags.Int64Var(&s.TrustHeight, "state-sync-trust-height", 0, "height of a trusted header; 0 trusts one that the genesis' validators signed")
 	flags.StringVar(&s.TrustHash, "state-sync-trust-hash", "", "hash of the trusted header, in hex")
 	flags.DurationVar(&s.TrustPeriod, "state-sync-trust-period", client.DefaultTrustPeriod, "how old the trusted header may be")
@@ -114,13 +119,21 @@ func (c Config) application(hash string) app.Options {
 // configureStateSync makes CometBFT start from a snapshot when the node has no
 // blocks. A node that has some goes on from there and needs no server.
 func configureStateSync(ctx context.Context, c Config, settings *cmtconfig.Config, document *types.GenesisDoc) error {
-	if len(c.StateSync.Servers) == 0 {
+	if len(c.StateSync.Servers) == 0 && c.StateSync.ServersFile == "" {
 		return nil
 	}
 	begun, err := hasBlocks(settings)
 	if err != nil || begun {
 		return err
 	}
+	if len(c.StateSync.Servers) > 0 {
+		c.StateSync.ServersFile = "" // these need not be the chain's own nodes
+	}
+	servers, err := c.stateSyncServers(ctx)
+	if err != nil || len(servers) == 0 {
+		return err
+	}
+	c.StateSync.Servers = servers
 	trust, err := c.StateSync.trust(ctx, document)
 	if err != nil {
 		return fmt.Errorf("find the header that state sync trusts: %w", err)
@@ -154,7 +167,8 @@ func hasBlocks(settings *cmtconfig.Config) (begun bool, err error) {
 	return known.LastBlockHeight > 0, nil
 }
 
-// trust returns what was given, or asks the servers for a header.
+// trust returns what was given, or asks the servers for a header. The chain's own
+// nodes are trusted where its validators are not those of the genesis any more.
 func (s StateSync) trust(ctx context.Context, document *types.GenesisDoc) (client.Trust, error) {
 	trust := client.Trust{Height: s.TrustHeight, Period: s.TrustPeriod}
 	if trust.Period == 0 {
@@ -165,18 +179,32 @@ func (s StateSync) trust(ctx context.Context, document *types.GenesisDoc) (clien
 		trust.Hash, err = hex.DecodeString(s.TrustHash)
 		return trust, err
 	}
+	clients, err := clientsOf(s.Servers)
+	if err != nil {
+		return trust, err
+	}
 	var all error
-	for _, server := range s.Servers {
-		c, err := client.New(server)
-		if err != nil {
-			return trust, err
-		}
+	for _, c := range clients {
 		if trust, err = c.TrustDocument(ctx, document, s.TrustPeriod); err == nil {
 			return trust, nil
 		}
 		all = errors.Join(all, err)
 	}
-	return trust, all
+	if s.ServersFile == "" || !errors.Is(all, client.ErrUnproven) {
+		return trust, all
+	}
+	return clients[0].TrustAgreed(ctx, document.ChainID, s.TrustPeriod, clients[1:]...)
+}
+
+func clientsOf(servers []string) ([]*client.Client, error) {
+	clients := make([]*client.Client, len(servers))
+	for i, server := range servers {
+		var err error
+		if clients[i], err = client.New(server, client.WithTimeout(askTimeout)); err != nil {
+			return nil, err
+		}
+	}
+	return clients, nil
 }
 
 // registerMetrics adds the application's metrics to CometBFT's, which are in the

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -107,7 +108,47 @@ func TestJoiningByStateSync(t *testing.T) {
 	joined.await(leader.await(1).Height)
 	require.Greater(t, joined.earliest(), int64(8))
 	joined.finish()
+
+	// As in a cluster: a list of the chain's nodes, itself among them.
+	fourth := follower(t, config)
+	fourth.StateSync = listed(t, config, fourth)
+	joined = start(t, fourth)
+	joined.await(leader.await(1).Height)
+	require.Greater(t, joined.earliest(), int64(8), "it would wait for the first block for ever")
+	joined.finish()
 	leader.finish()
+}
+
+// listed gives a node the list of all nodes' endpoints.
+func listed(t *testing.T, nodes ...node.Config) node.StateSync {
+	t.Helper()
+	var lines strings.Builder
+	for _, n := range nodes {
+		lines.WriteString("http://" + n.RPCAddress + "\n")
+	}
+	return node.StateSync{ServersFile: file(t, t.TempDir(), "state-sync", []byte(lines.String()))}
+}
+
+// The list is for those who come too late: while the first block is there, no
+// snapshot is waited for, which a young chain does not have.
+func TestJoiningAYoungChain(t *testing.T) {
+	config, _ := newConfig(t)
+	config.StateSync.ServersFile = "not there yet"
+	leader := start(t, config)
+	leader.await(2)
+	second := follower(t, config)
+	second.StateSync = listed(t, config, second)
+	joined := start(t, second)
+	joined.await(leader.await(1).Height)
+	require.EqualValues(t, 1, joined.earliest())
+	joined.finish()
+	leader.finish()
+
+	alone, _ := newConfig(t)
+	alone.StateSync = listed(t, alone)
+	single := start(t, alone)
+	single.await(1)
+	single.finish()
 }
 
 // header is the oldest header that a node has.

@@ -2,6 +2,7 @@ package node_test
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -219,12 +220,12 @@ func TestValidatorsChange(t *testing.T) {
 	set := func(i int, power int64) {
 		t.Helper()
 		member := client.Member{Key: n.validators[i].PublicKey, Power: power}
-		require.NoError(t, n.up[1].SetPower(t.Context(), authority, chainID, member))
+		require.NoError(t, n.up[1].SetPower(t.Context(), authority, chainID, member, time.Now().Add(patience)))
 	}
 	awaitMembers := func(want ...int) {
 		t.Helper()
 		require.Eventually(t, func() bool {
-			members, err := n.up[2].Members(t.Context())
+			members, err := n.up[2].Members(t.Context(), 0)
 			for _, i := range want {
 				at := slices.IndexFunc(members, func(m client.Member) bool { return n.validators[i].PublicKey.Equal(m.Key) })
 				if at < 0 || members[at].Power != 10 {
@@ -249,8 +250,34 @@ func TestValidatorsChange(t *testing.T) {
 	n.stop(0)
 	n.await(n.height() + 3)
 
-	err := n.up[1].SetPower(t.Context(), holder, chainID, client.Member{Key: n.validators[0].PublicKey, Power: 10})
+	err := n.up[1].SetPower(t.Context(), holder, chainID, client.Member{Key: n.validators[0].PublicKey, Power: 10}, time.Now().Add(patience))
 	require.True(t, fault.Is(err, fault.Unprocessable), "nobody but the authority: %v", err)
+
+	late := client.Member{Key: n.validators[0].PublicKey, Power: 10}
+	err = n.up[1].SetPower(t.Context(), authority, chainID, late, time.Now().Add(-time.Minute))
+	require.Error(t, err, "a change that has expired")
+	members, err := n.up[1].Members(t.Context(), 1)
+	require.NoError(t, err)
+	require.Len(t, members, 2, "those of the first block stay what they were")
+	n.trustsItself()
+}
+
+// trustsItself takes a header from the chain's nodes, whose validators the genesis
+// does not name any more.
+func (n *network) trustsItself() {
+	n.t.Helper()
+	raw, err := os.ReadFile(n.nodes[1].GenesisFile)
+	require.NoError(n.t, err)
+	document, _, err := genesis.Parse(raw)
+	require.NoError(n.t, err)
+	const recent = 200 * time.Millisecond
+	_, err = n.up[1].TrustDocument(n.t.Context(), document, recent)
+	require.ErrorIs(n.t, err, client.ErrUnproven)
+	trust, err := n.up[1].TrustAgreed(n.t.Context(), chainID, recent, n.up[2].Client)
+	require.NoError(n.t, err)
+	hash, _ := n.header(2, trust.Height)
+	require.Equal(n.t, hash, strings.ToUpper(hex.EncodeToString(trust.Hash)))
+	require.Equal(n.t, recent, trust.Period)
 }
 
 func TestReadinessNeedsItsAddress(t *testing.T) {
