@@ -27,12 +27,13 @@ import (
 // Book is one gateway's ledger. It is safe for concurrent use. Its refusals are
 // fault.Faults; anything else is a failure to reach the database.
 type Book interface {
-	// Declare, Get, LaunchDeclared, Remove, GenesisInput and MarkGraduated are
-	// those of chain.Service.
+	// Declare, Get, LaunchDeclared, Remove, ReserveLiveID, GenesisInput and
+	// MarkGraduated are those of chain.Service.
 	Declare(ctx context.Context, id uuid.UUID, spec chain.Spec) (chain.Chain, error)
 	Get(ctx context.Context, id uuid.UUID) (chain.Chain, error)
 	LaunchDeclared(ctx context.Context, id uuid.UUID, at *time.Time) (chain.Chain, error)
 	Remove(ctx context.Context, id uuid.UUID) error
+	ReserveLiveID(ctx context.Context, id uuid.UUID, liveID string) error
 	GenesisInput(ctx context.Context, id uuid.UUID) (chain.GenesisInput, error)
 	MarkGraduated(ctx context.Context, id uuid.UUID, live chain.Live) error
 

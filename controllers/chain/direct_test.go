@@ -44,6 +44,18 @@ func TestDirect(t *testing.T) {
 		t.Errorf("genesis %s with %+v, error %v", parsed.ChainID, state, err)
 	}
 
+	same := o.declare(t, "same", func(s *lucidv1.ChainSpec) { s.Launch.Mode, s.Network.ChainID = lucidv1.LaunchDirect, "lucid_blocks" })
+	got := o.waitCondition(t, same, lucidv1.ConditionRecorded, metav1.ConditionFalse, lucidv1.ReasonNameTaken)
+	if !strings.Contains(got.Message, `"lucid_blocks" is that of another chain`) {
+		t.Errorf("message %q", got.Message)
+	}
+	if row := o.row(t, same); row.Launched() {
+		t.Errorf("row %+v, want nothing launched that could not go on", row)
+	}
+	o.remove(t, same)
+	o.waitGone(t, same)
+	o.told()
+
 	o.network.boot(3, c.Status.Network.GenesisHash)
 	o.waitCondition(t, c, lucidv1.ConditionReady, metav1.ConditionTrue, lucidv1.ReasonGraduated)
 	row := o.row(t, c)
@@ -54,7 +66,7 @@ func TestDirect(t *testing.T) {
 		t.Errorf("the status shows a pool: %+v", c.Status.Pool)
 	}
 	o.quiet(t, 2*time.Second)
-	if got, want := o.told(), []string{"Recorded", "Launched", "NetworkStarting", "Graduated"}; !slices.Equal(got, want) {
+	if got, want := o.told(), []string{"Graduated"}; !slices.Equal(got, want) {
 		t.Errorf("events %v, want %v, each once", got, want)
 	}
 	o.rebuild(t, c)

@@ -187,6 +187,11 @@ func (r *Reconciler) createGenesis(ctx context.Context, s *scope) error {
 		return reconcile.Waiting(secretRetry, lucidv1.ReasonGenesisMismatch,
 			"the genesis is gone, and what the ledger gives is not the one that it recorded; restore ConfigMap %q", genesisName(s.object.Name))
 	}
+	if !s.row.IsGraduated {
+		if err := s.book.ReserveLiveID(ctx, s.id, input.ChainID); err != nil {
+			return refusal(err)
+		}
+	}
 	all := genesisMaps(s.object, raw, hash)
 	for _, object := range all {
 		if err := r.createPart(ctx, s, object); err != nil {

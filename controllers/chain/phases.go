@@ -50,8 +50,24 @@ func (r *Reconciler) record(ctx context.Context, s *scope) error {
 		s.conditions.False(lucidv1.ConditionRecorded, lucidv1.ReasonImmutable, text.Message)
 		return nil
 	}
+	if err := r.reserve(ctx, s); err != nil {
+		return s.refuse(lucidv1.ConditionRecorded, err)
+	}
 	s.object.Status.ObservedGeneration = s.object.Generation
 	s.happened(lucidv1.ConditionRecorded, lucidv1.ReasonRecorded, "Record", "the ledger holds the chain as %s", row.ID)
+	return nil
+}
+
+// reserve takes the id that the spec gives the live chain, before there is a pool that
+// could not go on without it.
+func (r *Reconciler) reserve(ctx context.Context, s *scope) error {
+	given := s.object.Spec.Network.ChainID
+	if given == "" || s.row.Launched() {
+		return nil
+	}
+	if err := s.book.ReserveLiveID(ctx, s.id, given); err != nil {
+		return refusal(err)
+	}
 	return nil
 }
 

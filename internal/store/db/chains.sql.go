@@ -159,6 +159,17 @@ func (q *Queries) GetGraduation(ctx context.Context, chainID uuid.UUID) (Graduat
 	return i, err
 }
 
+const GetLiveChainOwner = `-- name: GetLiveChainOwner :one
+SELECT owner_id FROM live_chain_ids WHERE chain_id = $1
+`
+
+func (q *Queries) GetLiveChainOwner(ctx context.Context, chainID string) (uuid.UUID, error) {
+	row := q.db.QueryRow(ctx, GetLiveChainOwner, chainID)
+	var owner_id uuid.UUID
+	err := row.Scan(&owner_id)
+	return owner_id, err
+}
+
 const GetPoolOfChain = `-- name: GetPoolOfChain :one
 SELECT id, chain_id, cnpy_reserve, token_reserve, trading, fee_basis_points, total_volume_cnpy, unique_traders, version, closed_at, created_at, updated_at, max_buy_cnpy, anti_snipe_seconds, anti_snipe_max_buy_cnpy, market_cap_cnpy, nearness, terms_version FROM pools WHERE chain_id = $1
 `
@@ -709,6 +720,20 @@ type NoteLaunchFailureParams struct {
 
 func (q *Queries) NoteLaunchFailure(ctx context.Context, arg NoteLaunchFailureParams) error {
 	_, err := q.db.Exec(ctx, NoteLaunchFailure, arg.ID, arg.FailureReason)
+	return err
+}
+
+const ReserveLiveChainID = `-- name: ReserveLiveChainID :exec
+INSERT INTO live_chain_ids (chain_id, owner_id) VALUES ($1, $2) ON CONFLICT (chain_id) DO NOTHING
+`
+
+type ReserveLiveChainIDParams struct {
+	ChainID string
+	OwnerID uuid.UUID
+}
+
+func (q *Queries) ReserveLiveChainID(ctx context.Context, arg ReserveLiveChainIDParams) error {
+	_, err := q.db.Exec(ctx, ReserveLiveChainID, arg.ChainID, arg.OwnerID)
 	return err
 }
 

@@ -246,6 +246,11 @@ type LedgerEntry struct {
 	CreatedAt    time.Time
 }
 
+type LiveChainID struct {
+	ChainID string
+	OwnerID uuid.UUID
+}
+
 type MailedCode struct {
 	ID             uuid.UUID
 	Email          string

@@ -108,3 +108,9 @@ LIMIT sqlc.arg(max_rows) OFFSET sqlc.arg(skip);
 SELECT count(*) FROM chain_templates
 WHERE (sqlc.narg(category)::text IS NULL OR template_category = sqlc.narg(category))
   AND (sqlc.narg(is_active)::bool IS NULL OR is_active = sqlc.narg(is_active));
+
+-- name: ReserveLiveChainID :exec
+INSERT INTO live_chain_ids (chain_id, owner_id) VALUES ($1, $2) ON CONFLICT (chain_id) DO NOTHING;
+
+-- name: GetLiveChainOwner :one
+SELECT owner_id FROM live_chain_ids WHERE chain_id = $1;
