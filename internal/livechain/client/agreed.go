@@ -7,17 +7,6 @@ import (
 	"time"
 )
 
-// Kept is the first and the last block that an endpoint has; both 0 before any.
-func (c *Client) Kept(ctx context.Context) (first, last int64, err error) {
-	ctx, cancel := context.WithTimeout(ctx, c.timeout)
-	defer cancel()
-	seen, err := c.rpc.Status(ctx)
-	if err != nil {
-		return 0, 0, unreachable(err)
-	}
-	return seen.SyncInfo.EarliestBlockHeight, seen.SyncInfo.LatestBlockHeight, nil
-}
-
 // TrustAgreed takes the header of TrustDocument's age from a node that one trusts,
 // such as of one's own cluster, whoever the validators are by now. Of the others
 // none that answers may have another block at its height.

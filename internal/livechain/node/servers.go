@@ -73,9 +73,9 @@ func askServers(ctx context.Context, listed []string) (serving []string, whole b
 
 // firstBlock is 0 where there is none.
 func firstBlock(ctx context.Context, c *client.Client) int64 {
-	first, last, err := c.Kept(ctx)
-	if err != nil || last == 0 {
+	kept, err := c.Kept(ctx)
+	if err != nil || kept.Last == 0 {
 		return 0
 	}
-	return first
+	return kept.First
 }
