@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/lucid-blockchain/lucid/internal/fault"
 	"github.com/lucid-blockchain/lucid/internal/ledger"
 	"github.com/lucid-blockchain/lucid/internal/livechain"
 	"github.com/lucid-blockchain/lucid/internal/livechain/app"
@@ -43,16 +44,20 @@ func (c *Carrier) Carry(ctx context.Context, chainID uuid.UUID, authority ed2551
 		return len(rows), err
 	}
 	left = len(rows)
+	var failed []error
 	for _, row := range rows {
 		ended, err := c.bring(ctx, to, row)
-		if err != nil {
-			return left, err
-		}
-		if ended {
+		if ended && err == nil {
 			left--
 		}
+		failed = append(failed, err)
+		// One that is in trouble keeps no other back, but a chain that does not answer
+		// answers none.
+		if fault.Is(err, fault.Unavailable) || ctx.Err() != nil {
+			break
+		}
 	}
-	return left, nil
+	return left, errors.Join(failed...)
 }
 
 // vessel is a chain as its authority reaches it.

@@ -40,18 +40,25 @@ func departuresOf(blocks []client.Block) []departed {
 	return all
 }
 
-// prove holds what a node's events say has left the chain against the chain's
-// state, by CometBFT's light client: before the ledger pays.
-func (x *Indexer) prove(ctx context.Context, f *follower, asked *client.Client, gone []departed) error {
-	if len(gone) == 0 {
-		return nil
-	}
+// prove has CometBFT's light client verify the last of the blocks that are about to
+// be stored, and with it all before it, from the last one that was; and holds what a
+// node's events say has left the chain against the chain's state. So the stored
+// cursor is always a block that the validators have signed, and may be begun from,
+// and the ledger pays nothing that one node alone has said.
+func (x *Indexer) prove(ctx context.Context, f *follower, asked *client.Client, last client.Block, gone []departed) error {
 	if f.row.Network == nil {
 		return errors.New("the chain has graduated without an id")
 	}
-	verified, err := trusting(ctx, asked, *f.row.Network, *f.row.GenesisHash, f.at)
+	verified, err := trusting(ctx, asked, *f.row.Network, *f.row.GenesisHash, f.stored)
 	if err != nil {
 		return err
+	}
+	hash, err := verified.Block(ctx, last.Height)
+	if err != nil {
+		return err
+	}
+	if hash != last.Hash {
+		return fmt.Errorf("the validators have signed block %s at height %d, not %s as the node says", hash, last.Height, last.Hash)
 	}
 	for _, d := range gone {
 		seen, exists, err := verified.VoucherOut(ctx, d.ID)
@@ -65,21 +72,22 @@ func (x *Indexer) prove(ctx context.Context, f *follower, asked *client.Client, 
 	return nil
 }
 
-// trusting starts a light client from the genesis, or from a block that has been
-// followed since where the validators are not the genesis' any more.
-func trusting(ctx context.Context, asked *client.Client, network, genesisHash string, followed position) (*client.Light, error) {
+// trusting starts a light client from the block of a stored cursor, which was proven
+// when it was stored, or from the genesis where there is none yet.
+func trusting(ctx context.Context, asked *client.Client, network, genesisHash string, stored position) (*client.Light, error) {
+	if stored.height > 0 {
+		hash, err := hex.DecodeString(stored.hash)
+		if err != nil {
+			return nil, fmt.Errorf("read the hash of block %d: %w", stored.height, err)
+		}
+		return client.NewLight(ctx, network, client.Trust{Height: stored.height, Hash: hash, Period: trustFor}, asked)
+	}
 	trust, named, err := asked.TrustGenesis(ctx, genesisHash, trustFor)
 	switch {
-	case err == nil && named != network:
-		return nil, fmt.Errorf("the genesis is of chain %q, not %q", named, network)
-	case errors.Is(err, client.ErrUnproven) && followed.height > 0:
-		hash, broken := hex.DecodeString(followed.hash)
-		if broken != nil {
-			return nil, fmt.Errorf("read the hash of block %d: %w", followed.height, broken)
-		}
-		trust = client.Trust{Height: followed.height, Hash: hash, Period: trustFor}
 	case err != nil:
 		return nil, err
+	case named != network:
+		return nil, fmt.Errorf("the genesis is of chain %q, not %q", named, network)
 	}
 	return client.NewLight(ctx, network, trust, asked)
 }

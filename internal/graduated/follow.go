@@ -44,10 +44,7 @@ func (x *Indexer) look(ctx context.Context, f *follower) error {
 		if err := f.at.before(blocks); err != nil {
 			return err
 		}
-		if err := x.prove(ctx, f, asked, departuresOf(blocks)); err != nil {
-			return err
-		}
-		if err := x.take(ctx, f, blocks); err != nil {
+		if err := x.take(ctx, f, asked, blocks); err != nil {
 			return err
 		}
 	}
@@ -71,17 +68,20 @@ func (p position) before(blocks []client.Block) error {
 }
 
 // take stores blocks that hold something, and now and then that they don't.
-func (x *Indexer) take(ctx context.Context, f *follower, blocks []client.Block) error {
+func (x *Indexer) take(ctx context.Context, f *follower, asked *client.Client, blocks []client.Block) error {
 	last := blocks[len(blocks)-1]
 	next := position{last.Height, last.Hash}
 	effects, gone, seen := effectsOf(blocks), departuresOf(blocks), historyOf(blocks)
-	if len(seen) == 0 && next.height-f.written < unwritten {
+	if len(seen) == 0 && next.height-f.stored.height < unwritten {
 		f.at = next
 		return nil
 	}
+	if err := x.prove(ctx, f, asked, last, gone); err != nil {
+		return err
+	}
 	err := x.Store.InTx(ctx, func(ctx context.Context, q *db.Queries) error {
 		moved, err := q.MoveGraduatedCursor(ctx, db.MoveGraduatedCursorParams{
-			PoolID: f.pool, Known: f.written, Height: next.height, BlockHash: next.hash,
+			PoolID: f.pool, Known: f.stored.height, Height: next.height, BlockHash: next.hash,
 		})
 		if err != nil {
 			return err
@@ -100,7 +100,7 @@ func (x *Indexer) take(ctx context.Context, f *follower, blocks []client.Block) 
 	if err != nil {
 		return fmt.Errorf("write the blocks up to height %d: %w", next.height, err)
 	}
-	f.at, f.written = next, next.height
+	f.at, f.stored = next, next
 	return nil
 }
 

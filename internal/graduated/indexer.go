@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -35,6 +36,8 @@ const (
 	longestBackoff = 30 * time.Second
 	// openAtOnce bounds how many new chains one round takes up.
 	openAtOnce = 100
+	// unknown is the height of a cursor that has to be read.
+	unknown = -1
 )
 
 // Indexer reads the blocks of all live chains and writes what they did to their
@@ -72,11 +75,13 @@ func (x *Indexer) Run(ctx context.Context) error {
 	var leased time.Time
 	failing := false
 	for {
-		err := x.round(ctx, &leased, func(work func()) {
+		err := x.round(ctx, &leased, func(work func()) bool {
 			select {
 			case slots <- struct{}{}:
 				reading.Go(func() { defer func() { <-slots }(); work() })
+				return true
 			default: // all are busy: the next round comes soon
+				return false
 			}
 		})
 		if err != nil && !failing && ctx.Err() == nil {
@@ -92,8 +97,8 @@ func (x *Indexer) Run(ctx context.Context) error {
 }
 
 // round starts one look at each chain that is this process's and not being
-// looked at.
-func (x *Indexer) round(ctx context.Context, leased *time.Time, start func(func())) error {
+// looked at, as long as start takes them.
+func (x *Indexer) round(ctx context.Context, leased *time.Time, start func(func()) bool) error {
 	if time.Since(*leased) >= leaseEvery {
 		if err := x.claim(ctx); err != nil {
 			return err
@@ -104,13 +109,20 @@ func (x *Indexer) round(ctx context.Context, leased *time.Time, start func(func(
 	if err != nil {
 		return fmt.Errorf("read the cursors: %w", err)
 	}
+	// Whom nobody has looked at for longest comes first: there may be more chains than
+	// are read at the same time.
+	slices.SortStableFunc(rows, func(a, b db.GraduatedToFollowRow) int {
+		return x.follower(a.PoolID).lastLook().Compare(x.follower(b.PoolID).lastLook())
+	})
 	for _, row := range rows {
 		f := x.follower(row.PoolID)
-		start(func() {
-			if f.begin(row) {
-				f.end(ctx, x.Log, x.look(ctx, f))
-			}
-		})
+		if !f.begin(row) {
+			continue
+		}
+		if !start(func() { f.end(ctx, x.Log, x.look(ctx, f)) }) {
+			f.put()
+			break
+		}
 	}
 	return nil
 }
@@ -199,7 +211,8 @@ type follower struct {
 	pool    uuid.UUID
 	row     db.GraduatedToFollowRow
 	at      position // how far blocks have been read
-	written int64    // height of the stored cursor
+	stored  position // the cursor, whose height is unknown where it is
+	looked  time.Time
 	failed  int
 	notTill time.Time
 }
@@ -215,10 +228,16 @@ func (x *Indexer) follower(pool uuid.UUID) *follower {
 	defer x.mu.Unlock()
 	f, known := x.chains[pool]
 	if !known {
-		f = &follower{pool: pool, written: -1}
+		f = &follower{pool: pool, stored: position{height: unknown}}
 		x.chains[pool] = f
 	}
 	return f
+}
+
+func (f *follower) lastLook() time.Time {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.looked
 }
 
 // begin reports whether the chain is to be looked at now. Where the stored
@@ -227,26 +246,33 @@ func (f *follower) begin(row db.GraduatedToFollowRow) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	// A row that was read before this process's last write says nothing new.
-	if f.busy || row.Height < f.written || time.Now().Before(f.notTill) {
+	if f.busy || row.Height < f.stored.height || time.Now().Before(f.notTill) {
 		return false
 	}
-	if f.written != row.Height {
-		f.at, f.written = position{row.Height, row.BlockHash}, row.Height
+	if stored := (position{row.Height, row.BlockHash}); f.stored.height != row.Height {
+		f.at, f.stored = stored, stored
 	}
 	f.busy, f.row = true, row
 	return true
+}
+
+// put has a chain wait for the next round.
+func (f *follower) put() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.busy = false
 }
 
 // end paces a chain that fails, and tells of it once.
 func (f *follower) end(ctx context.Context, log logr.Logger, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.busy = false
+	f.busy, f.looked = false, time.Now()
 	if err == nil || ctx.Err() != nil {
 		f.failed = 0
 		return
 	}
-	f.written = -1 // what is stored is looked up again
+	f.stored.height = unknown // what is stored is looked up again
 	if errors.Is(err, errOvertaken) {
 		return
 	}

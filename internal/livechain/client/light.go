@@ -282,6 +282,18 @@ func (l *Light) VoucherIn(ctx context.Context, transfer uuid.UUID) (Arrival, err
 	return Arrival{Voucher: voucher, Exists: exists, Height: answer.Height, Time: header.Time}, nil
 }
 
+// Block returns the hash of a block, in upper-case hex, as the validators have signed
+// it.
+func (l *Light) Block(ctx context.Context, height int64) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, l.primary.timeout)
+	defer cancel()
+	block, err := l.header(ctx, height)
+	if err != nil {
+		return "", err
+	}
+	return block.Hash().String(), nil
+}
+
 // ask gets the answer to a path with its proof, and the verified header whose app
 // hash the proof has to lead to.
 func (l *Light) ask(ctx context.Context, path string, height int64) (abci.ResponseQuery, *types.LightBlock, error) {
