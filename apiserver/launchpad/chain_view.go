@@ -29,6 +29,7 @@ type chainView struct {
 	ActualLaunchTime       *time.Time   `json:"actual_launch_time"`
 	CreatorInitialPurchase money.Amount `json:"creator_initial_purchase_cnpy"`
 	Status                 chain.Status `json:"status"`
+	FailureReason          string       `json:"failure_reason,omitempty"`
 	IsGraduated            bool         `json:"is_graduated"`
 	GraduationTime         *time.Time   `json:"graduation_time"`
 	ChainID                *string      `json:"chain_id"`
@@ -55,7 +56,7 @@ func viewChain(c chain.Chain) chainView {
 		InitialCNPYReserve: c.InitialCNPYReserve, InitialTokenSupply: c.InitialTokenSupply,
 		BondingCurveSlope: c.BondingCurveSlope, CreatorInitialPurchase: c.CreatorInitialPurchase,
 		ScheduledLaunchTime: utc(c.ScheduledLaunchTime), ActualLaunchTime: utc(c.ActualLaunchTime),
-		Status: c.Status, IsGraduated: c.IsGraduated, GraduationTime: utc(c.GraduationTime),
+		Status: c.Status, FailureReason: c.FailureReason, IsGraduated: c.IsGraduated, GraduationTime: utc(c.GraduationTime),
 		ChainID: c.ChainID, GenesisHash: c.GenesisHash, ValidatorMinStake: c.ValidatorMinStake,
 		CreatedBy: c.CreatedBy, CreatedAt: c.CreatedAt.UTC(), UpdatedAt: c.UpdatedAt.UTC(),
 	}

@@ -154,6 +154,19 @@ func (s *Surface) launchChain(c *fiber.Ctx) error {
 	return answer(c, fiber.StatusOK, viewChain(launched))
 }
 
+// cancelLaunch answers with the draft that the chain is again.
+func (s *Surface) cancelLaunch(c *fiber.Ctx) error {
+	user, id, err := callerAndID(c, "chain")
+	if err != nil {
+		return err
+	}
+	draft, err := s.domain.Chains.CancelLaunch(c.UserContext(), id, user)
+	if err != nil {
+		return err
+	}
+	return answer(c, fiber.StatusOK, viewChain(draft))
+}
+
 func (s *Surface) listTemplates(c *fiber.Ctx) error {
 	if _, err := caller(c); err != nil {
 		return err

@@ -211,4 +211,16 @@ func TestScheduledLaunch(t *testing.T) {
 	if !strings.HasPrefix(got["scheduled_launch_time"], "must be an RFC 3339 timestamp") {
 		t.Errorf("got %v", got)
 	}
+	if err := p.store.Exec(t.Context(), "UPDATE chains SET failure_reason = 'no CNPY' WHERE id = $1", id); err != nil {
+		t.Fatal(err)
+	}
+	if pending := p.ok(user, http.StatusOK, http.MethodGet, "/chains/"+id, ""); pending["failure_reason"] != "no CNPY" {
+		t.Errorf("why it can't be launched: %v", pending["failure_reason"])
+	}
+	draft := p.ok(user, http.StatusOK, http.MethodDelete, "/chains/"+id+"/launch", "")
+	if _, reason := draft["failure_reason"]; draft["status"] != "draft" || draft["scheduled_launch_time"] != nil || reason {
+		t.Errorf("cancelled, it is a draft again: %v", draft)
+	}
+	expect(t, p.as(user, http.MethodDelete, "/chains/"+id+"/launch", ""), http.StatusUnprocessableEntity,
+		"UNPROCESSABLE_ENTITY", "The chain has no scheduled launch to cancel")
 }

@@ -33,6 +33,7 @@ type Chains interface {
 	List(ctx context.Context, f chain.Filter, page chain.Page) ([]chain.Chain, int64, error)
 	Delete(ctx context.Context, id, by uuid.UUID) error
 	Launch(ctx context.Context, id, by uuid.UUID, at *time.Time) (chain.Chain, error)
+	CancelLaunch(ctx context.Context, id, by uuid.UUID) (chain.Chain, error)
 	Holders(ctx context.Context, id uuid.UUID, page chain.Page) ([]chain.Position, int64, error)
 	Template(ctx context.Context, id uuid.UUID) (chain.Template, error)
 	Templates(ctx context.Context, f chain.TemplateFilter, page chain.Page) ([]chain.Template, int64, error)
@@ -149,6 +150,7 @@ func (s *Surface) registerChains(api fiber.Router) {
 	api.Get("/chains/:id", httpx.Operation("Failed to retrieve chain", s.getChain))
 	api.Delete("/chains/:id", httpx.Operation("Failed to delete chain", s.deleteChain))
 	api.Post("/chains/:id/launch", httpx.Operation("Failed to launch chain", s.launchChain))
+	api.Delete("/chains/:id/launch", httpx.Operation("Failed to cancel launch", s.cancelLaunch))
 	api.Get("/chains/:id/virtual-pool", httpx.Operation("Failed to retrieve virtual pool", s.getChainPool))
 	api.Get("/chains/:id/transactions", httpx.Operation("Failed to retrieve transactions", s.listTransactions))
 	api.Get("/chains/:id/holders", httpx.Operation("Failed to retrieve holders", s.listHolders))

@@ -26,8 +26,15 @@ func TestLaunchSettlesALostAcknowledgement(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	exec("CREATE TABLE probe (n INT)")
 	exec("ALTER SYSTEM SET synchronous_standby_names = 'nobody'")
 	exec("SELECT pg_reload_conf()")
+	for acknowledges(t.Context(), w.store) {
+		time.Sleep(10 * time.Millisecond)
+	}
+	for terminate(t.Context(), w.store) > 0 {
+		time.Sleep(10 * time.Millisecond)
+	}
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
 	terminated := make(chan bool, 1)
@@ -46,6 +53,14 @@ func TestLaunchSettlesALostAcknowledgement(t *testing.T) {
 		t.Errorf("events: %v", events)
 	}
 	w.clean()
+}
+
+// acknowledges reports whether the server still answers a COMMIT: it takes a new
+// setting when it gets round to it.
+func acknowledges(ctx context.Context, s *store.Store) bool {
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	return s.Exec(ctx, "INSERT INTO probe VALUES (1)") == nil
 }
 
 // launchable is a draft of somebody who can pay, on a server of its own.
@@ -75,14 +90,21 @@ func launchable(t *testing.T) (*world, uuid.UUID) {
 // terminateWaiting ends the first connection that waits for the standby and
 // reports whether it did.
 func terminateWaiting(ctx context.Context, s *store.Store) bool {
-	const terminate = `SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE wait_event = 'SyncRep'`
 	for ctx.Err() == nil {
-		if rows, err := s.Query(ctx, terminate); err == nil {
-			if n, err := pgx.CollectOneRow(rows, pgx.RowTo[int64]); err == nil && n > 0 {
-				return true
-			}
+		if terminate(ctx, s) > 0 {
+			return true
 		}
 		time.Sleep(10 * time.Millisecond)
 	}
 	return false
+}
+
+// terminate ends all connections that wait for the standby, and counts them.
+func terminate(ctx context.Context, s *store.Store) (n int64) {
+	rows, err := s.Query(ctx, "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE wait_event = 'SyncRep'")
+	if err != nil {
+		return 0
+	}
+	n, _ = pgx.CollectOneRow(rows, pgx.RowTo[int64]) // nothing, and asked again
+	return n
 }

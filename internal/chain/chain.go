@@ -16,8 +16,9 @@ import (
 // Status is where a chain is in its life (seed launchpad, Chains).
 type Status string
 
-// The five states. A chain goes down this list and never back; Failed is an end
-// that any of the others but Graduated may come to.
+// The five states. A chain goes down this list and never back, save that a
+// scheduled launch may be cancelled; Failed is an end that any of the others but
+// Graduated may come to.
 const (
 	Draft         Status = "draft"
 	PendingLaunch Status = "pending_launch" // a launch time is set, or a live chain without a pool is starting

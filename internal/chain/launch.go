@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/go-logr/logr"
 	"github.com/google/uuid"
 
 	"github.com/lucid-blockchain/lucid/internal/curve"
@@ -18,9 +17,6 @@ import (
 	"github.com/lucid-blockchain/lucid/internal/store"
 	"github.com/lucid-blockchain/lucid/internal/store/db"
 )
-
-// dueBatch bounds one run of LaunchDue; the next run takes the rest.
-const dueBatch = 100
 
 // Opener opens a pool in the launching transaction: it writes the pool's row and
 // the creator's first purchase. The pool's token account holds the initial
@@ -90,64 +86,6 @@ func (s *Service) launchOrSchedule(ctx context.Context, c Chain, at *time.Time) 
 	return s.launch(ctx, c.ID)
 }
 
-// LaunchDue launches the chains whose time has come and returns how many it
-// did. One that can't be launched (its creator's CNPY does not suffice) stays
-// pending, says why in its FailureReason, and is tried again with the next run.
-func (s *Service) LaunchDue(ctx context.Context) (int, error) {
-	now := s.now()
-	ids, err := s.Store.Queries().ListDueChains(ctx, db.ListDueChainsParams{ScheduledLaunchTime: &now, MaxRows: dueBatch})
-	if err != nil {
-		return 0, fmt.Errorf("look for due launches: %w", err)
-	}
-	launched := 0
-	var failures []error
-	for _, id := range ids {
-		_, err := s.launch(ctx, id)
-		if err == nil {
-			launched++
-			continue
-		}
-		failures = append(failures, s.noteFailure(ctx, id, err))
-	}
-	return launched, errors.Join(failures...)
-}
-
-// RunDue calls LaunchDue every so often until ctx ends, which is the only reason
-// for it to return. Several pods may do so: of two that launch one chain, one
-// does it.
-func (s *Service) RunDue(ctx context.Context, every time.Duration, log logr.Logger) error {
-	ticker := time.NewTicker(every)
-	defer ticker.Stop()
-	for {
-		launched, err := s.LaunchDue(ctx)
-		if err != nil && ctx.Err() == nil {
-			log.Error(err, "due launches were not all done")
-		}
-		if launched > 0 {
-			log.Info("launched the chains that were due", "chains", launched)
-		}
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-ticker.C:
-		}
-	}
-}
-
-// noteFailure keeps a refusal on the chain's row and passes on all else.
-func (s *Service) noteFailure(ctx context.Context, id uuid.UUID, cause error) error {
-	refusal, ok := fault.As(cause)
-	if !ok {
-		return fmt.Errorf("launch chain %s: %w", id, cause)
-	}
-	// Where another pod was faster this finds no pending row and writes nothing.
-	err := s.Store.Queries().NoteLaunchFailure(ctx, db.NoteLaunchFailureParams{ID: id, FailureReason: refusal.Message})
-	if err != nil {
-		return fmt.Errorf("note why chain %s can't launch: %w", id, err)
-	}
-	return nil
-}
-
 func (s *Service) schedule(ctx context.Context, id uuid.UUID, at time.Time) (Chain, error) {
 	at = at.UTC()
 	var row db.Chain
@@ -164,6 +102,35 @@ func (s *Service) schedule(ctx context.Context, id uuid.UUID, at time.Time) (Cha
 	}
 	if err != nil {
 		return Chain{}, fmt.Errorf("schedule the launch: %w", err)
+	}
+	return fromRow(row), nil
+}
+
+// CancelLaunch takes a scheduled launch back for the chain's creator: the chain is
+// a draft again, as if it had never been scheduled. One that its declaration
+// schedules is scheduled anew with the operator's next look at it. Faults:
+// NotFound, Forbidden "Access denied", Unprocessable when no launch is pending.
+func (s *Service) CancelLaunch(ctx context.Context, id, by uuid.UUID) (Chain, error) {
+	c, err := s.GetFor(ctx, id, by)
+	if err != nil {
+		return Chain{}, err
+	}
+	if c.CreatedBy != by {
+		return Chain{}, errDenied()
+	}
+	var row db.Chain
+	err = s.Store.InTx(ctx, func(ctx context.Context, q *db.Queries) (err error) {
+		if row, err = q.CancelLaunch(ctx, id); err != nil {
+			return err
+		}
+		row.Version++
+		return outbox.Append(ctx, q, id, outbox.LaunchCancelled, nil)
+	})
+	if store.NotFound(err) {
+		return Chain{}, fault.New(fault.Unprocessable, "The chain has no scheduled launch to cancel")
+	}
+	if err != nil {
+		return Chain{}, fmt.Errorf("cancel the launch: %w", err)
 	}
 	return fromRow(row), nil
 }

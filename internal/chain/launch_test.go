@@ -7,9 +7,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
-	"time"
 
-	"github.com/go-logr/logr"
 	"github.com/google/uuid"
 
 	"github.com/lucid-blockchain/lucid/internal/chain"
@@ -96,78 +94,6 @@ func TestLaunchDeclared(t *testing.T) {
 		w.refused("a chain that there is not", err, fault.NotFound, "Chain not found")
 		w.clean()
 	})
-}
-
-func TestScheduledLaunch(t *testing.T) {
-	each(t, func(w *world) {
-		rich, poor := w.user(200*money.Unit), w.user(10*money.Unit)
-		at := w.clock.Add(time.Hour)
-		on, off := w.draft("On time", rich), w.draft("Broke", poor)
-		for _, d := range []chain.Chain{on, off} {
-			c, err := w.chains.Launch(w.t.Context(), d.ID, d.CreatedBy, &at)
-			if err != nil || c.Status != chain.PendingLaunch || c.ActualLaunchTime != nil {
-				w.t.Fatalf("a launch in the future is pending: %+v, %v", c, err)
-			}
-		}
-		if n, err := w.chains.LaunchDue(w.t.Context()); n != 0 || err != nil {
-			w.t.Errorf("nothing is due yet: %d, %v", n, err)
-		}
-		if c, err := w.chains.LaunchDeclared(w.t.Context(), on.ID, &at); err != nil || len(w.events(c.ID)) != 2 {
-			w.t.Errorf("the operator's repetition of a schedule writes nothing: %v, %v", err, w.events(on.ID))
-		}
-		w.clock = at.Add(time.Second)
-		if n, err := w.chains.LaunchDue(w.t.Context()); n != 1 || err != nil {
-			w.t.Errorf("one of two could pay: %d, %v", n, err)
-		}
-		if got := w.get(on.ID); got.Status != chain.VirtualActive || got.ActualLaunchTime.Before(at) {
-			w.t.Errorf("launched when due: %+v", got)
-		}
-		if got := w.get(off.ID); got.Status != chain.PendingLaunch || got.FailureReason == "" {
-			w.t.Errorf("who can't pay stays pending and says why: %+v", got)
-		}
-		if _, err := ledger.Faucet(w.t.Context(), w.store, poor, 100*money.Unit); err != nil {
-			w.t.Fatal(err)
-		}
-		if n, err := w.chains.LaunchDue(w.t.Context()); n != 1 || err != nil {
-			w.t.Errorf("and launches once he can: %d, %v", n, err)
-		}
-		if got := w.get(off.ID); got.Status != chain.VirtualActive || got.FailureReason != "" {
-			w.t.Errorf("with the reason gone: %+v", got)
-		}
-		w.clean()
-	})
-}
-
-func TestRunDueLaunchesByItself(t *testing.T) {
-	w := newWorld(t, storetest.Open(t))
-	creator := w.user(1_000 * money.Unit)
-	d := w.draft("By itself", creator)
-	at := w.clock.Add(time.Hour)
-	if _, err := w.chains.Launch(t.Context(), d.ID, creator, &at); err != nil {
-		t.Fatal(err)
-	}
-	w.clock = at
-	ctx, cancel := context.WithCancel(t.Context())
-	var group sync.WaitGroup
-	for range 2 { // as two pods do
-		group.Go(func() {
-			if err := w.chains.RunDue(ctx, 5*time.Millisecond, logr.Discard()); err != nil {
-				t.Errorf("it ends without an error when it is told to: %v", err)
-			}
-		})
-	}
-	for deadline := time.Now().Add(10 * time.Second); w.get(d.ID).Status != chain.VirtualActive; {
-		if time.Now().After(deadline) {
-			t.Fatal("not launched within 10 s")
-		}
-		time.Sleep(5 * time.Millisecond)
-	}
-	cancel()
-	group.Wait()
-	if events := w.events(d.ID); !slices.Equal(events, []string{"chain.created", "chain.launched", "chain.launched"}) {
-		t.Errorf("scheduled once and launched once: %v", events)
-	}
-	w.clean()
 }
 
 // However many launch one chain, it launches once and costs one fee.

@@ -40,7 +40,8 @@ type Keys interface {
 }
 
 // Create makes a draft for the spec's creator, who becomes a user if need be.
-// Faults: Invalid with every wrong field, Conflict "Chain name already exists".
+// Faults: Invalid with every wrong field, Conflict "Chain name already exists",
+// Unprocessable when the creator has too many chains that have not launched.
 func (s *Service) Create(ctx context.Context, spec Spec) (Chain, error) {
 	id, err := uuid.NewV7()
 	if err != nil {
@@ -145,6 +146,11 @@ func (s *Service) insert(ctx context.Context, id uuid.UUID, spec Spec, origin Or
 		if err := q.EnsureUser(ctx, spec.CreatedBy); err != nil {
 			return fmt.Errorf("ensure the creator: %w", err)
 		}
+		if origin == FromAPI {
+			if err := refuseTooMany(ctx, q, spec.CreatedBy); err != nil {
+				return err
+			}
+		}
 		inserted, err := q.InsertChain(ctx, insertParams(id, d, spec, origin))
 		if err != nil {
 			return err
@@ -189,6 +195,22 @@ func refuseDeleted(ctx context.Context, q *db.Queries, id uuid.UUID) error {
 	}
 	if pending {
 		return fault.New(fault.Conflict, "The chain has been deleted")
+	}
+	return nil
+}
+
+// mostOpen bounds a creator's drafts and pending launches, which cost nothing to
+// make: each becomes an object in Kubernetes.
+const mostOpen = 100
+
+func refuseTooMany(ctx context.Context, q *db.Queries, creator uuid.UUID) error {
+	open, err := q.CountOpenChains(ctx, db.CountOpenChainsParams{CreatedBy: creator, Most: mostOpen})
+	if err != nil {
+		return fmt.Errorf("count the creator's open chains: %w", err)
+	}
+	if open >= mostOpen {
+		return fault.New(fault.Unprocessable,
+			"You have %d chains that have not launched; launch one or delete a draft before you create another", mostOpen)
 	}
 	return nil
 }
@@ -291,7 +313,7 @@ func (s *Service) Delete(ctx context.Context, id, by uuid.UUID) error {
 
 // Remove is Delete for the operator, whose object is going: it removes what has
 // not launched and is content when the chain is gone already. A chain that has
-// launched is an Unprocessable fault.
+// launched is an Unprocessable fault; one that failed before is removed.
 func (s *Service) Remove(ctx context.Context, id uuid.UUID) error {
 	err := s.remove(ctx, id, (*db.Queries).DeleteUnlaunched)
 	if fault.Is(err, fault.NotFound) {

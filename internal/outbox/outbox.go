@@ -19,13 +19,15 @@ type Kind string
 
 // The kinds of event.
 const (
-	ChainCreated   Kind = "chain.created"   // a draft was made through the API
-	ChainDeleted   Kind = "chain.deleted"   // a draft is gone
-	ChainLaunched  Kind = "chain.launched"  // the pool is open, or its opening is scheduled
-	PoolClosed     Kind = "pool.closed"     // the threshold was crossed
-	ChainGraduated Kind = "chain.graduated" // the live chain produces blocks
-	ChainFailed    Kind = "chain.failed"
-	VoucherPending Kind = "voucher.pending" // CNPY waits to be brought onto the live chain
+	ChainCreated    Kind = "chain.created"    // a draft was made through the API
+	ChainDeleted    Kind = "chain.deleted"    // a draft is gone
+	ChainLaunched   Kind = "chain.launched"   // the pool is open, or its opening is scheduled
+	LaunchRefused   Kind = "launch.refused"   // a due launch can't be done yet, for a new reason
+	LaunchCancelled Kind = "launch.cancelled" // a draft again
+	PoolClosed      Kind = "pool.closed"      // the threshold was crossed
+	ChainGraduated  Kind = "chain.graduated"  // the live chain produces blocks
+	ChainFailed     Kind = "chain.failed"
+	VoucherPending  Kind = "voucher.pending" // CNPY waits to be brought onto the live chain
 )
 
 // Event is one line of the outbox.

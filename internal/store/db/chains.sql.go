@@ -12,6 +12,55 @@ import (
 	"github.com/google/uuid"
 )
 
+const CancelLaunch = `-- name: CancelLaunch :one
+UPDATE chains SET status = 'draft', scheduled_launch_time = NULL, next_launch_attempt = NULL, failure_reason = '', updated_at = now()
+WHERE id = $1 AND status = 'pending_launch' AND actual_launch_time IS NULL
+RETURNING id, chain_name, token_symbol, chain_description, template_id, consensus_mechanism, token_total_supply, graduation_threshold, creation_fee_cnpy, initial_cnpy_reserve, initial_token_supply, curve_type, bonding_curve_slope, fee_basis_points, validator_min_stake, creator_initial_purchase_cnpy, scheduled_launch_time, actual_launch_time, status, failure_reason, is_graduated, graduation_time, chain_id, genesis_hash, rpc_endpoint, created_by, origin, version, created_at, updated_at, max_buy_cnpy, anti_snipe_seconds, anti_snipe_max_buy_cnpy, direct, next_launch_attempt
+`
+
+func (q *Queries) CancelLaunch(ctx context.Context, id uuid.UUID) (Chain, error) {
+	row := q.db.QueryRow(ctx, CancelLaunch, id)
+	var i Chain
+	err := row.Scan(
+		&i.ID,
+		&i.ChainName,
+		&i.TokenSymbol,
+		&i.ChainDescription,
+		&i.TemplateID,
+		&i.ConsensusMechanism,
+		&i.TokenTotalSupply,
+		&i.GraduationThreshold,
+		&i.CreationFeeCnpy,
+		&i.InitialCnpyReserve,
+		&i.InitialTokenSupply,
+		&i.CurveType,
+		&i.BondingCurveSlope,
+		&i.FeeBasisPoints,
+		&i.ValidatorMinStake,
+		&i.CreatorInitialPurchaseCnpy,
+		&i.ScheduledLaunchTime,
+		&i.ActualLaunchTime,
+		&i.Status,
+		&i.FailureReason,
+		&i.IsGraduated,
+		&i.GraduationTime,
+		&i.ChainID,
+		&i.GenesisHash,
+		&i.RpcEndpoint,
+		&i.CreatedBy,
+		&i.Origin,
+		&i.Version,
+		&i.CreatedAt,
+		&i.UpdatedAt,
+		&i.MaxBuyCnpy,
+		&i.AntiSnipeSeconds,
+		&i.AntiSnipeMaxBuyCnpy,
+		&i.Direct,
+		&i.NextLaunchAttempt,
+	)
+	return i, err
+}
+
 const CountChains = `-- name: CountChains :one
 SELECT count(*) FROM chains
 WHERE ($1::text IS NULL OR status = $1)
@@ -44,6 +93,25 @@ func (q *Queries) CountChains(ctx context.Context, arg CountChainsParams) (int64
 	return count, err
 }
 
+const CountOpenChains = `-- name: CountOpenChains :one
+SELECT count(*) FROM (
+    SELECT 1 FROM chains WHERE created_by = $1 AND status IN ('draft', 'pending_launch') LIMIT $2
+) open
+`
+
+type CountOpenChainsParams struct {
+	CreatedBy uuid.UUID
+	Most      int32
+}
+
+// CountOpenChains counts no further than it has to.
+func (q *Queries) CountOpenChains(ctx context.Context, arg CountOpenChainsParams) (int64, error) {
+	row := q.db.QueryRow(ctx, CountOpenChains, arg.CreatedBy, arg.Most)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
+}
+
 const CountTemplates = `-- name: CountTemplates :one
 SELECT count(*) FROM chain_templates
 WHERE ($1::text IS NULL OR template_category = $1)
@@ -60,6 +128,21 @@ func (q *Queries) CountTemplates(ctx context.Context, arg CountTemplatesParams) 
 	var count int64
 	err := row.Scan(&count)
 	return count, err
+}
+
+const DeferLaunch = `-- name: DeferLaunch :exec
+UPDATE chains SET next_launch_attempt = $2
+WHERE id = $1 AND status = 'pending_launch' AND actual_launch_time IS NULL
+`
+
+type DeferLaunchParams struct {
+	ID                uuid.UUID
+	NextLaunchAttempt *time.Time
+}
+
+func (q *Queries) DeferLaunch(ctx context.Context, arg DeferLaunchParams) error {
+	_, err := q.db.Exec(ctx, DeferLaunch, arg.ID, arg.NextLaunchAttempt)
+	return err
 }
 
 const DeleteChainWallets = `-- name: DeleteChainWallets :exec
@@ -84,9 +167,10 @@ func (q *Queries) DeleteDraft(ctx context.Context, id uuid.UUID) (int64, error) 
 }
 
 const DeleteUnlaunched = `-- name: DeleteUnlaunched :execrows
-DELETE FROM chains WHERE id = $1 AND status IN ('draft', 'pending_launch') AND actual_launch_time IS NULL
+DELETE FROM chains WHERE id = $1 AND status IN ('draft', 'pending_launch', 'failed') AND actual_launch_time IS NULL
 `
 
+// A chain that failed before it launched left nothing behind.
 func (q *Queries) DeleteUnlaunched(ctx context.Context, id uuid.UUID) (int64, error) {
 	result, err := q.db.Exec(ctx, DeleteUnlaunched, id)
 	if err != nil {
@@ -95,8 +179,29 @@ func (q *Queries) DeleteUnlaunched(ctx context.Context, id uuid.UUID) (int64, er
 	return result.RowsAffected(), nil
 }
 
+const ExpireLaunch = `-- name: ExpireLaunch :execrows
+UPDATE chains SET status = 'failed', failure_reason = $2, updated_at = now()
+WHERE id = $1 AND status = 'pending_launch' AND actual_launch_time IS NULL
+  AND scheduled_launch_time <= $3::timestamptz
+`
+
+type ExpireLaunchParams struct {
+	ID             uuid.UUID
+	FailureReason  string
+	ScheduledUntil time.Time
+}
+
+// A chain that was scheduled anew meanwhile has another day.
+func (q *Queries) ExpireLaunch(ctx context.Context, arg ExpireLaunchParams) (int64, error) {
+	result, err := q.db.Exec(ctx, ExpireLaunch, arg.ID, arg.FailureReason, arg.ScheduledUntil)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
 const GetChain = `-- name: GetChain :one
-SELECT id, chain_name, token_symbol, chain_description, template_id, consensus_mechanism, token_total_supply, graduation_threshold, creation_fee_cnpy, initial_cnpy_reserve, initial_token_supply, curve_type, bonding_curve_slope, fee_basis_points, validator_min_stake, creator_initial_purchase_cnpy, scheduled_launch_time, actual_launch_time, status, failure_reason, is_graduated, graduation_time, chain_id, genesis_hash, rpc_endpoint, created_by, origin, version, created_at, updated_at, max_buy_cnpy, anti_snipe_seconds, anti_snipe_max_buy_cnpy, direct FROM chains WHERE id = $1
+SELECT id, chain_name, token_symbol, chain_description, template_id, consensus_mechanism, token_total_supply, graduation_threshold, creation_fee_cnpy, initial_cnpy_reserve, initial_token_supply, curve_type, bonding_curve_slope, fee_basis_points, validator_min_stake, creator_initial_purchase_cnpy, scheduled_launch_time, actual_launch_time, status, failure_reason, is_graduated, graduation_time, chain_id, genesis_hash, rpc_endpoint, created_by, origin, version, created_at, updated_at, max_buy_cnpy, anti_snipe_seconds, anti_snipe_max_buy_cnpy, direct, next_launch_attempt FROM chains WHERE id = $1
 `
 
 func (q *Queries) GetChain(ctx context.Context, id uuid.UUID) (Chain, error) {
@@ -137,6 +242,7 @@ func (q *Queries) GetChain(ctx context.Context, id uuid.UUID) (Chain, error) {
 		&i.AntiSnipeSeconds,
 		&i.AntiSnipeMaxBuyCnpy,
 		&i.Direct,
+		&i.NextLaunchAttempt,
 	)
 	return i, err
 }
@@ -268,7 +374,7 @@ INSERT INTO chains (
     curve_type, bonding_curve_slope, fee_basis_points, validator_min_stake, creator_initial_purchase_cnpy,
     scheduled_launch_time, status, created_by, origin, max_buy_cnpy, anti_snipe_seconds, anti_snipe_max_buy_cnpy, direct)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24)
-RETURNING id, chain_name, token_symbol, chain_description, template_id, consensus_mechanism, token_total_supply, graduation_threshold, creation_fee_cnpy, initial_cnpy_reserve, initial_token_supply, curve_type, bonding_curve_slope, fee_basis_points, validator_min_stake, creator_initial_purchase_cnpy, scheduled_launch_time, actual_launch_time, status, failure_reason, is_graduated, graduation_time, chain_id, genesis_hash, rpc_endpoint, created_by, origin, version, created_at, updated_at, max_buy_cnpy, anti_snipe_seconds, anti_snipe_max_buy_cnpy, direct
+RETURNING id, chain_name, token_symbol, chain_description, template_id, consensus_mechanism, token_total_supply, graduation_threshold, creation_fee_cnpy, initial_cnpy_reserve, initial_token_supply, curve_type, bonding_curve_slope, fee_basis_points, validator_min_stake, creator_initial_purchase_cnpy, scheduled_launch_time, actual_launch_time, status, failure_reason, is_graduated, graduation_time, chain_id, genesis_hash, rpc_endpoint, created_by, origin, version, created_at, updated_at, max_buy_cnpy, anti_snipe_seconds, anti_snipe_max_buy_cnpy, direct, next_launch_attempt
 `
 
 type InsertChainParams struct {
@@ -361,12 +467,13 @@ func (q *Queries) InsertChain(ctx context.Context, arg InsertChainParams) (Chain
 		&i.AntiSnipeSeconds,
 		&i.AntiSnipeMaxBuyCnpy,
 		&i.Direct,
+		&i.NextLaunchAttempt,
 	)
 	return i, err
 }
 
 const ListChains = `-- name: ListChains :many
-SELECT id, chain_name, token_symbol, chain_description, template_id, consensus_mechanism, token_total_supply, graduation_threshold, creation_fee_cnpy, initial_cnpy_reserve, initial_token_supply, curve_type, bonding_curve_slope, fee_basis_points, validator_min_stake, creator_initial_purchase_cnpy, scheduled_launch_time, actual_launch_time, status, failure_reason, is_graduated, graduation_time, chain_id, genesis_hash, rpc_endpoint, created_by, origin, version, created_at, updated_at, max_buy_cnpy, anti_snipe_seconds, anti_snipe_max_buy_cnpy, direct FROM chains
+SELECT id, chain_name, token_symbol, chain_description, template_id, consensus_mechanism, token_total_supply, graduation_threshold, creation_fee_cnpy, initial_cnpy_reserve, initial_token_supply, curve_type, bonding_curve_slope, fee_basis_points, validator_min_stake, creator_initial_purchase_cnpy, scheduled_launch_time, actual_launch_time, status, failure_reason, is_graduated, graduation_time, chain_id, genesis_hash, rpc_endpoint, created_by, origin, version, created_at, updated_at, max_buy_cnpy, anti_snipe_seconds, anti_snipe_max_buy_cnpy, direct, next_launch_attempt FROM chains
 WHERE ($1::text IS NULL OR status = $1)
   AND ($2::uuid IS NULL OR created_by = $2)
   AND ($3::uuid IS NULL OR template_id = $3)
@@ -441,6 +548,7 @@ func (q *Queries) ListChains(ctx context.Context, arg ListChainsParams) ([]Chain
 			&i.AntiSnipeSeconds,
 			&i.AntiSnipeMaxBuyCnpy,
 			&i.Direct,
+			&i.NextLaunchAttempt,
 		); err != nil {
 			return nil, err
 		}
@@ -453,30 +561,38 @@ func (q *Queries) ListChains(ctx context.Context, arg ListChainsParams) ([]Chain
 }
 
 const ListDueChains = `-- name: ListDueChains :many
-SELECT id FROM chains
-WHERE status = 'pending_launch' AND scheduled_launch_time <= $1
-ORDER BY scheduled_launch_time, id
+SELECT id, scheduled_launch_time FROM chains
+WHERE status = 'pending_launch' AND actual_launch_time IS NULL AND scheduled_launch_time <= $1::timestamptz
+  AND coalesce(next_launch_attempt, scheduled_launch_time) <= $1::timestamptz
+ORDER BY coalesce(next_launch_attempt, scheduled_launch_time), id
 LIMIT $2
 `
 
 type ListDueChainsParams struct {
-	ScheduledLaunchTime *time.Time
-	MaxRows             int32
+	Now     time.Time
+	MaxRows int32
 }
 
-func (q *Queries) ListDueChains(ctx context.Context, arg ListDueChainsParams) ([]uuid.UUID, error) {
-	rows, err := q.db.Query(ctx, ListDueChains, arg.ScheduledLaunchTime, arg.MaxRows)
+type ListDueChainsRow struct {
+	ID                  uuid.UUID
+	ScheduledLaunchTime *time.Time
+}
+
+// What has waited longest comes first, so that no number of refused launches keeps
+// another from its turn.
+func (q *Queries) ListDueChains(ctx context.Context, arg ListDueChainsParams) ([]ListDueChainsRow, error) {
+	rows, err := q.db.Query(ctx, ListDueChains, arg.Now, arg.MaxRows)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	items := []uuid.UUID{}
+	items := []ListDueChainsRow{}
 	for rows.Next() {
-		var id uuid.UUID
-		if err := rows.Scan(&id); err != nil {
+		var i ListDueChainsRow
+		if err := rows.Scan(&i.ID, &i.ScheduledLaunchTime); err != nil {
 			return nil, err
 		}
-		items = append(items, id)
+		items = append(items, i)
 	}
 	if err := rows.Err(); err != nil {
 		return nil, err
@@ -540,7 +656,7 @@ func (q *Queries) ListTemplates(ctx context.Context, arg ListTemplatesParams) ([
 const MarkChainFailed = `-- name: MarkChainFailed :one
 UPDATE chains SET status = 'failed', failure_reason = $2, updated_at = now()
 WHERE id = $1 AND status NOT IN ('graduated', 'failed')
-RETURNING id, chain_name, token_symbol, chain_description, template_id, consensus_mechanism, token_total_supply, graduation_threshold, creation_fee_cnpy, initial_cnpy_reserve, initial_token_supply, curve_type, bonding_curve_slope, fee_basis_points, validator_min_stake, creator_initial_purchase_cnpy, scheduled_launch_time, actual_launch_time, status, failure_reason, is_graduated, graduation_time, chain_id, genesis_hash, rpc_endpoint, created_by, origin, version, created_at, updated_at, max_buy_cnpy, anti_snipe_seconds, anti_snipe_max_buy_cnpy, direct
+RETURNING id, chain_name, token_symbol, chain_description, template_id, consensus_mechanism, token_total_supply, graduation_threshold, creation_fee_cnpy, initial_cnpy_reserve, initial_token_supply, curve_type, bonding_curve_slope, fee_basis_points, validator_min_stake, creator_initial_purchase_cnpy, scheduled_launch_time, actual_launch_time, status, failure_reason, is_graduated, graduation_time, chain_id, genesis_hash, rpc_endpoint, created_by, origin, version, created_at, updated_at, max_buy_cnpy, anti_snipe_seconds, anti_snipe_max_buy_cnpy, direct, next_launch_attempt
 `
 
 type MarkChainFailedParams struct {
@@ -586,6 +702,7 @@ func (q *Queries) MarkChainFailed(ctx context.Context, arg MarkChainFailedParams
 		&i.AntiSnipeSeconds,
 		&i.AntiSnipeMaxBuyCnpy,
 		&i.Direct,
+		&i.NextLaunchAttempt,
 	)
 	return i, err
 }
@@ -594,7 +711,7 @@ const MarkChainGraduated = `-- name: MarkChainGraduated :one
 UPDATE chains SET status = 'graduated', is_graduated = true, graduation_time = $2,
     chain_id = $3, genesis_hash = $4, rpc_endpoint = $5, failure_reason = '', updated_at = now()
 WHERE id = $1 AND (status IN ('virtual_active', 'failed') OR direct AND status = 'pending_launch')
-RETURNING id, chain_name, token_symbol, chain_description, template_id, consensus_mechanism, token_total_supply, graduation_threshold, creation_fee_cnpy, initial_cnpy_reserve, initial_token_supply, curve_type, bonding_curve_slope, fee_basis_points, validator_min_stake, creator_initial_purchase_cnpy, scheduled_launch_time, actual_launch_time, status, failure_reason, is_graduated, graduation_time, chain_id, genesis_hash, rpc_endpoint, created_by, origin, version, created_at, updated_at, max_buy_cnpy, anti_snipe_seconds, anti_snipe_max_buy_cnpy, direct
+RETURNING id, chain_name, token_symbol, chain_description, template_id, consensus_mechanism, token_total_supply, graduation_threshold, creation_fee_cnpy, initial_cnpy_reserve, initial_token_supply, curve_type, bonding_curve_slope, fee_basis_points, validator_min_stake, creator_initial_purchase_cnpy, scheduled_launch_time, actual_launch_time, status, failure_reason, is_graduated, graduation_time, chain_id, genesis_hash, rpc_endpoint, created_by, origin, version, created_at, updated_at, max_buy_cnpy, anti_snipe_seconds, anti_snipe_max_buy_cnpy, direct, next_launch_attempt
 `
 
 type MarkChainGraduatedParams struct {
@@ -649,6 +766,7 @@ func (q *Queries) MarkChainGraduated(ctx context.Context, arg MarkChainGraduated
 		&i.AntiSnipeSeconds,
 		&i.AntiSnipeMaxBuyCnpy,
 		&i.Direct,
+		&i.NextLaunchAttempt,
 	)
 	return i, err
 }
@@ -657,7 +775,7 @@ const MarkChainLaunched = `-- name: MarkChainLaunched :one
 UPDATE chains SET status = CASE WHEN direct THEN 'pending_launch' ELSE 'virtual_active' END,
     actual_launch_time = $2, failure_reason = '', updated_at = now()
 WHERE id = $1 AND status IN ('draft', 'pending_launch') AND actual_launch_time IS NULL
-RETURNING id, chain_name, token_symbol, chain_description, template_id, consensus_mechanism, token_total_supply, graduation_threshold, creation_fee_cnpy, initial_cnpy_reserve, initial_token_supply, curve_type, bonding_curve_slope, fee_basis_points, validator_min_stake, creator_initial_purchase_cnpy, scheduled_launch_time, actual_launch_time, status, failure_reason, is_graduated, graduation_time, chain_id, genesis_hash, rpc_endpoint, created_by, origin, version, created_at, updated_at, max_buy_cnpy, anti_snipe_seconds, anti_snipe_max_buy_cnpy, direct
+RETURNING id, chain_name, token_symbol, chain_description, template_id, consensus_mechanism, token_total_supply, graduation_threshold, creation_fee_cnpy, initial_cnpy_reserve, initial_token_supply, curve_type, bonding_curve_slope, fee_basis_points, validator_min_stake, creator_initial_purchase_cnpy, scheduled_launch_time, actual_launch_time, status, failure_reason, is_graduated, graduation_time, chain_id, genesis_hash, rpc_endpoint, created_by, origin, version, created_at, updated_at, max_buy_cnpy, anti_snipe_seconds, anti_snipe_max_buy_cnpy, direct, next_launch_attempt
 `
 
 type MarkChainLaunchedParams struct {
@@ -704,23 +822,27 @@ func (q *Queries) MarkChainLaunched(ctx context.Context, arg MarkChainLaunchedPa
 		&i.AntiSnipeSeconds,
 		&i.AntiSnipeMaxBuyCnpy,
 		&i.Direct,
+		&i.NextLaunchAttempt,
 	)
 	return i, err
 }
 
-const NoteLaunchFailure = `-- name: NoteLaunchFailure :exec
+const NoteLaunchRefusal = `-- name: NoteLaunchRefusal :execrows
 UPDATE chains SET failure_reason = $2, updated_at = now()
-WHERE id = $1 AND status = 'pending_launch' AND failure_reason <> $2
+WHERE id = $1 AND status = 'pending_launch' AND actual_launch_time IS NULL AND failure_reason <> $2
 `
 
-type NoteLaunchFailureParams struct {
+type NoteLaunchRefusalParams struct {
 	ID            uuid.UUID
 	FailureReason string
 }
 
-func (q *Queries) NoteLaunchFailure(ctx context.Context, arg NoteLaunchFailureParams) error {
-	_, err := q.db.Exec(ctx, NoteLaunchFailure, arg.ID, arg.FailureReason)
-	return err
+func (q *Queries) NoteLaunchRefusal(ctx context.Context, arg NoteLaunchRefusalParams) (int64, error) {
+	result, err := q.db.Exec(ctx, NoteLaunchRefusal, arg.ID, arg.FailureReason)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
 }
 
 const ReserveLiveChainID = `-- name: ReserveLiveChainID :exec
@@ -738,9 +860,9 @@ func (q *Queries) ReserveLiveChainID(ctx context.Context, arg ReserveLiveChainID
 }
 
 const ScheduleChain = `-- name: ScheduleChain :one
-UPDATE chains SET status = 'pending_launch', scheduled_launch_time = $2, updated_at = now()
+UPDATE chains SET status = 'pending_launch', scheduled_launch_time = $2, next_launch_attempt = NULL, failure_reason = '', updated_at = now()
 WHERE id = $1 AND status IN ('draft', 'pending_launch') AND actual_launch_time IS NULL
-RETURNING id, chain_name, token_symbol, chain_description, template_id, consensus_mechanism, token_total_supply, graduation_threshold, creation_fee_cnpy, initial_cnpy_reserve, initial_token_supply, curve_type, bonding_curve_slope, fee_basis_points, validator_min_stake, creator_initial_purchase_cnpy, scheduled_launch_time, actual_launch_time, status, failure_reason, is_graduated, graduation_time, chain_id, genesis_hash, rpc_endpoint, created_by, origin, version, created_at, updated_at, max_buy_cnpy, anti_snipe_seconds, anti_snipe_max_buy_cnpy, direct
+RETURNING id, chain_name, token_symbol, chain_description, template_id, consensus_mechanism, token_total_supply, graduation_threshold, creation_fee_cnpy, initial_cnpy_reserve, initial_token_supply, curve_type, bonding_curve_slope, fee_basis_points, validator_min_stake, creator_initial_purchase_cnpy, scheduled_launch_time, actual_launch_time, status, failure_reason, is_graduated, graduation_time, chain_id, genesis_hash, rpc_endpoint, created_by, origin, version, created_at, updated_at, max_buy_cnpy, anti_snipe_seconds, anti_snipe_max_buy_cnpy, direct, next_launch_attempt
 `
 
 type ScheduleChainParams struct {
@@ -786,6 +908,7 @@ func (q *Queries) ScheduleChain(ctx context.Context, arg ScheduleChainParams) (C
 		&i.AntiSnipeSeconds,
 		&i.AntiSnipeMaxBuyCnpy,
 		&i.Direct,
+		&i.NextLaunchAttempt,
 	)
 	return i, err
 }
@@ -810,9 +933,10 @@ UPDATE chains SET
     token_total_supply = $7, graduation_threshold = $8, creation_fee_cnpy = $9, initial_cnpy_reserve = $10,
     initial_token_supply = $11, curve_type = $12, bonding_curve_slope = $13, fee_basis_points = $14,
     validator_min_stake = $15, creator_initial_purchase_cnpy = $16, scheduled_launch_time = $17, created_by = $18,
-    max_buy_cnpy = $19, anti_snipe_seconds = $20, anti_snipe_max_buy_cnpy = $21, direct = $22, updated_at = now()
+    max_buy_cnpy = $19, anti_snipe_seconds = $20, anti_snipe_max_buy_cnpy = $21, direct = $22,
+    next_launch_attempt = NULL, updated_at = now()
 WHERE id = $1 AND status IN ('draft', 'pending_launch') AND actual_launch_time IS NULL
-RETURNING id, chain_name, token_symbol, chain_description, template_id, consensus_mechanism, token_total_supply, graduation_threshold, creation_fee_cnpy, initial_cnpy_reserve, initial_token_supply, curve_type, bonding_curve_slope, fee_basis_points, validator_min_stake, creator_initial_purchase_cnpy, scheduled_launch_time, actual_launch_time, status, failure_reason, is_graduated, graduation_time, chain_id, genesis_hash, rpc_endpoint, created_by, origin, version, created_at, updated_at, max_buy_cnpy, anti_snipe_seconds, anti_snipe_max_buy_cnpy, direct
+RETURNING id, chain_name, token_symbol, chain_description, template_id, consensus_mechanism, token_total_supply, graduation_threshold, creation_fee_cnpy, initial_cnpy_reserve, initial_token_supply, curve_type, bonding_curve_slope, fee_basis_points, validator_min_stake, creator_initial_purchase_cnpy, scheduled_launch_time, actual_launch_time, status, failure_reason, is_graduated, graduation_time, chain_id, genesis_hash, rpc_endpoint, created_by, origin, version, created_at, updated_at, max_buy_cnpy, anti_snipe_seconds, anti_snipe_max_buy_cnpy, direct, next_launch_attempt
 `
 
 type UpdateChainParams struct {
@@ -902,6 +1026,7 @@ func (q *Queries) UpdateChain(ctx context.Context, arg UpdateChainParams) (Chain
 		&i.AntiSnipeSeconds,
 		&i.AntiSnipeMaxBuyCnpy,
 		&i.Direct,
+		&i.NextLaunchAttempt,
 	)
 	return i, err
 }

@@ -13,7 +13,7 @@ import (
 )
 
 const ChainsUpdatedSince = `-- name: ChainsUpdatedSince :many
-SELECT id, chain_name, token_symbol, chain_description, template_id, consensus_mechanism, token_total_supply, graduation_threshold, creation_fee_cnpy, initial_cnpy_reserve, initial_token_supply, curve_type, bonding_curve_slope, fee_basis_points, validator_min_stake, creator_initial_purchase_cnpy, scheduled_launch_time, actual_launch_time, status, failure_reason, is_graduated, graduation_time, chain_id, genesis_hash, rpc_endpoint, created_by, origin, version, created_at, updated_at, max_buy_cnpy, anti_snipe_seconds, anti_snipe_max_buy_cnpy, direct FROM chains
+SELECT id, chain_name, token_symbol, chain_description, template_id, consensus_mechanism, token_total_supply, graduation_threshold, creation_fee_cnpy, initial_cnpy_reserve, initial_token_supply, curve_type, bonding_curve_slope, fee_basis_points, validator_min_stake, creator_initial_purchase_cnpy, scheduled_launch_time, actual_launch_time, status, failure_reason, is_graduated, graduation_time, chain_id, genesis_hash, rpc_endpoint, created_by, origin, version, created_at, updated_at, max_buy_cnpy, anti_snipe_seconds, anti_snipe_max_buy_cnpy, direct, next_launch_attempt FROM chains
 WHERE updated_at > $1::timestamptz AND (status <> 'draft' OR origin = 'kubernetes')
 ORDER BY updated_at DESC, id DESC
 LIMIT $2
@@ -69,6 +69,7 @@ func (q *Queries) ChainsUpdatedSince(ctx context.Context, arg ChainsUpdatedSince
 			&i.AntiSnipeSeconds,
 			&i.AntiSnipeMaxBuyCnpy,
 			&i.Direct,
+			&i.NextLaunchAttempt,
 		); err != nil {
 			return nil, err
 		}

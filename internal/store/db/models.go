@@ -130,6 +130,7 @@ type Chain struct {
 	AntiSnipeSeconds           int32
 	AntiSnipeMaxBuyCnpy        int64
 	Direct                     bool
+	NextLaunchAttempt          *time.Time
 }
 
 type ChainHistory struct {

@@ -68,7 +68,7 @@ func (q *Queries) GetGraduatedCursor(ctx context.Context, chainID uuid.UUID) (Ge
 }
 
 const GetLiveChain = `-- name: GetLiveChain :one
-SELECT c.id, c.chain_name, c.token_symbol, c.chain_description, c.template_id, c.consensus_mechanism, c.token_total_supply, c.graduation_threshold, c.creation_fee_cnpy, c.initial_cnpy_reserve, c.initial_token_supply, c.curve_type, c.bonding_curve_slope, c.fee_basis_points, c.validator_min_stake, c.creator_initial_purchase_cnpy, c.scheduled_launch_time, c.actual_launch_time, c.status, c.failure_reason, c.is_graduated, c.graduation_time, c.chain_id, c.genesis_hash, c.rpc_endpoint, c.created_by, c.origin, c.version, c.created_at, c.updated_at, c.max_buy_cnpy, c.anti_snipe_seconds, c.anti_snipe_max_buy_cnpy, c.direct FROM chains c LEFT JOIN graduated_pools p ON p.chain_id = c.id
+SELECT c.id, c.chain_name, c.token_symbol, c.chain_description, c.template_id, c.consensus_mechanism, c.token_total_supply, c.graduation_threshold, c.creation_fee_cnpy, c.initial_cnpy_reserve, c.initial_token_supply, c.curve_type, c.bonding_curve_slope, c.fee_basis_points, c.validator_min_stake, c.creator_initial_purchase_cnpy, c.scheduled_launch_time, c.actual_launch_time, c.status, c.failure_reason, c.is_graduated, c.graduation_time, c.chain_id, c.genesis_hash, c.rpc_endpoint, c.created_by, c.origin, c.version, c.created_at, c.updated_at, c.max_buy_cnpy, c.anti_snipe_seconds, c.anti_snipe_max_buy_cnpy, c.direct, c.next_launch_attempt FROM chains c LEFT JOIN graduated_pools p ON p.chain_id = c.id
 WHERE (c.id = $1 OR p.id = $1) AND c.is_graduated
 `
 
@@ -111,6 +111,7 @@ func (q *Queries) GetLiveChain(ctx context.Context, id uuid.UUID) (Chain, error)
 		&i.AntiSnipeSeconds,
 		&i.AntiSnipeMaxBuyCnpy,
 		&i.Direct,
+		&i.NextLaunchAttempt,
 	)
 	return i, err
 }

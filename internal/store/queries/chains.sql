@@ -14,7 +14,8 @@ UPDATE chains SET
     token_total_supply = $7, graduation_threshold = $8, creation_fee_cnpy = $9, initial_cnpy_reserve = $10,
     initial_token_supply = $11, curve_type = $12, bonding_curve_slope = $13, fee_basis_points = $14,
     validator_min_stake = $15, creator_initial_purchase_cnpy = $16, scheduled_launch_time = $17, created_by = $18,
-    max_buy_cnpy = $19, anti_snipe_seconds = $20, anti_snipe_max_buy_cnpy = $21, direct = $22, updated_at = now()
+    max_buy_cnpy = $19, anti_snipe_seconds = $20, anti_snipe_max_buy_cnpy = $21, direct = $22,
+    next_launch_attempt = NULL, updated_at = now()
 WHERE id = $1 AND status IN ('draft', 'pending_launch') AND actual_launch_time IS NULL
 RETURNING *;
 
@@ -46,15 +47,37 @@ WHERE (sqlc.narg(status)::text IS NULL OR status = sqlc.narg(status))
 -- name: DeleteChainWallets :exec
 DELETE FROM wallets WHERE chain_id = sqlc.arg(chain_id)::uuid AND custody = 'platform';
 
+-- A chain that failed before it launched left nothing behind.
 -- name: DeleteUnlaunched :execrows
-DELETE FROM chains WHERE id = $1 AND status IN ('draft', 'pending_launch') AND actual_launch_time IS NULL;
+DELETE FROM chains WHERE id = $1 AND status IN ('draft', 'pending_launch', 'failed') AND actual_launch_time IS NULL;
 
--- name: NoteLaunchFailure :exec
+-- CountOpenChains counts no further than it has to.
+-- name: CountOpenChains :one
+SELECT count(*) FROM (
+    SELECT 1 FROM chains WHERE created_by = sqlc.arg(created_by) AND status IN ('draft', 'pending_launch') LIMIT sqlc.arg(most)
+) open;
+
+-- name: NoteLaunchRefusal :execrows
 UPDATE chains SET failure_reason = $2, updated_at = now()
-WHERE id = $1 AND status = 'pending_launch' AND failure_reason <> $2;
+WHERE id = $1 AND status = 'pending_launch' AND actual_launch_time IS NULL AND failure_reason <> $2;
+
+-- name: DeferLaunch :exec
+UPDATE chains SET next_launch_attempt = $2
+WHERE id = $1 AND status = 'pending_launch' AND actual_launch_time IS NULL;
+
+-- A chain that was scheduled anew meanwhile has another day.
+-- name: ExpireLaunch :execrows
+UPDATE chains SET status = 'failed', failure_reason = $2, updated_at = now()
+WHERE id = $1 AND status = 'pending_launch' AND actual_launch_time IS NULL
+  AND scheduled_launch_time <= sqlc.arg(scheduled_until)::timestamptz;
+
+-- name: CancelLaunch :one
+UPDATE chains SET status = 'draft', scheduled_launch_time = NULL, next_launch_attempt = NULL, failure_reason = '', updated_at = now()
+WHERE id = $1 AND status = 'pending_launch' AND actual_launch_time IS NULL
+RETURNING *;
 
 -- name: ScheduleChain :one
-UPDATE chains SET status = 'pending_launch', scheduled_launch_time = $2, updated_at = now()
+UPDATE chains SET status = 'pending_launch', scheduled_launch_time = $2, next_launch_attempt = NULL, failure_reason = '', updated_at = now()
 WHERE id = $1 AND status IN ('draft', 'pending_launch') AND actual_launch_time IS NULL
 RETURNING *;
 
@@ -65,10 +88,13 @@ UPDATE chains SET status = CASE WHEN direct THEN 'pending_launch' ELSE 'virtual_
 WHERE id = $1 AND status IN ('draft', 'pending_launch') AND actual_launch_time IS NULL
 RETURNING *;
 
+-- What has waited longest comes first, so that no number of refused launches keeps
+-- another from its turn.
 -- name: ListDueChains :many
-SELECT id FROM chains
-WHERE status = 'pending_launch' AND scheduled_launch_time <= $1
-ORDER BY scheduled_launch_time, id
+SELECT id, scheduled_launch_time FROM chains
+WHERE status = 'pending_launch' AND actual_launch_time IS NULL AND scheduled_launch_time <= sqlc.arg(now)::timestamptz
+  AND coalesce(next_launch_attempt, scheduled_launch_time) <= sqlc.arg(now)::timestamptz
+ORDER BY coalesce(next_launch_attempt, scheduled_launch_time), id
 LIMIT sqlc.arg(max_rows);
 
 -- name: MarkChainGraduated :one
