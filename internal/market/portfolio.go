@@ -22,7 +22,7 @@ type Gain struct {
 	Cost       money.Amount // paid for what is held and what was sold
 	Basis      money.Amount // the part of Cost that is in what is held
 	Proceeds   money.Amount // received for what was sold
-	Value      money.Amount // of what is held, at the marginal price, rounded down
+	Value      money.Amount // of what is held, at the marginal price, rounded down; at most money.Max
 	Realised   money.Amount // Proceeds − (Cost − Basis)
 	Unrealised money.Amount // Value − Basis
 }
@@ -97,11 +97,7 @@ func positionOf(h db.UserHoldingsRow, trades []db.UserTradesRow) (Position, erro
 	if err := cost.settle(p.Tokens); err != nil {
 		return p, err
 	}
-	value, err := p.Price.Of(p.Tokens)
-	if err != nil {
-		return p, err
-	}
-	p.Gain = cost.gain(value)
+	p.Gain = cost.gain(p.Price.WorthOf(p.Tokens))
 	p.AverageCost = money.NewRatio(p.Basis, p.Tokens)
 	return p, nil
 }
@@ -162,19 +158,22 @@ func (c *costing) gain(value money.Amount) Gain {
 	}
 }
 
-// add sums gains up, or is money.ErrRange.
+// add sums gains up, or is money.ErrRange. A value beyond all amounts, which the
+// last tokens of a pool may have, stands as the largest and is no error: it is
+// nothing but a price.
 func (g *Gain) add(o Gain) (err error) {
 	sums := []struct {
 		to *money.Amount
 		by money.Amount
-	}{
-		{&g.Cost, o.Cost}, {&g.Basis, o.Basis}, {&g.Proceeds, o.Proceeds},
-		{&g.Value, o.Value}, {&g.Realised, o.Realised}, {&g.Unrealised, o.Unrealised},
-	}
+	}{{&g.Cost, o.Cost}, {&g.Basis, o.Basis}, {&g.Proceeds, o.Proceeds}, {&g.Realised, o.Realised}}
 	for _, sum := range sums {
 		if *sum.to, err = sum.to.Add(sum.by); err != nil {
 			return err
 		}
 	}
+	if g.Value, err = g.Value.Add(o.Value); err != nil {
+		g.Value = money.Max
+	}
+	g.Unrealised = g.Value - g.Basis // as it is for each
 	return nil
 }

@@ -59,11 +59,7 @@ func (l *listing) priced(feeBasisPoints int32) curve.Curve {
 // marketCapCNPY is price × initial token supply in CNPY, for lists to be sorted
 // by. One beyond all amounts stands as the largest.
 func (l *listing) marketCapCNPY(s curve.State) int64 {
-	value, err := l.curve.Price(s).Of(l.curve.InitialTokens)
-	if err != nil {
-		value = money.Max
-	}
-	return int64(value)
+	return int64(l.curve.Price(s).WorthOf(l.curve.InitialTokens))
 }
 
 // nearness is the way to graduation in millionths, and 0 once it is done: who

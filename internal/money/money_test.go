@@ -203,8 +203,45 @@ func TestParseRatio(t *testing.T) {
 	if err != nil || rate.Cmp(money.NewRatio(105, 100)) != 0 {
 		t.Errorf("ParseRatio(1.05) = %v, %v", rate, err)
 	}
-	if _, err := money.ParseRatio("one"); !errors.Is(err, money.ErrSyntax) {
-		t.Errorf("ParseRatio(one): %v, want ErrSyntax", err)
+	for text, want := range map[string]error{
+		"one": money.ErrSyntax, "0.0000000000001": money.ErrPrecision, "1e64": money.ErrRange, "": money.ErrSyntax,
+	} {
+		if _, err := money.ParseRatio(text); !errors.Is(err, want) {
+			t.Errorf("ParseRatio(%q): %v, want %v", text, err, want)
+		}
+	}
+}
+
+// A price is exact whatever its size: twelve places and any number of digits
+// before them.
+func TestParseRatioIsExact(t *testing.T) {
+	for _, text := range []string{
+		"0", "-0.000000000001", "9223372.036854775807", "9223372.036854775808",
+		"9223372036854775807000000.123456789012", "-12345678901234567890.5", "100000000000000000000",
+	} {
+		r, err := money.ParseRatio(text)
+		if err != nil || r.String() != text {
+			t.Errorf("ParseRatio(%s) = %s, %v", text, r, err)
+		}
+	}
+	if r, err := money.ParseRatio("1.50e3"); err != nil || r.Cmp(money.NewRatio(1500, 1)) != 0 {
+		t.Errorf("ParseRatio(1.50e3) = %s, %v", r, err)
+	}
+}
+
+func TestWorthIsBounded(t *testing.T) {
+	large := money.NewRatio(money.Max, 1)
+	for _, tt := range []struct {
+		price money.Ratio
+		of    money.Amount
+		want  money.Amount
+	}{
+		{money.NewRatio(1, 3), 10, 3}, {large, 1, money.Max}, {large, 2, money.Max}, {large, -2, -money.Max},
+		{large.Mul(money.NewRatio(-1, 1)), -2, money.Max}, {money.Ratio{}, money.Max, 0},
+	} {
+		if got := tt.price.WorthOf(tt.of); got != tt.want {
+			t.Errorf("%s × %s is worth %s, want %s", tt.price, tt.of, got, tt.want)
+		}
 	}
 }
 

@@ -1,6 +1,9 @@
 package money
 
-import "math/big"
+import (
+	"math/big"
+	"strings"
+)
 
 // pricePlaces is how many decimal places a price is shown with: enough for the
 // default pool's opening price (0.0000125) to keep eight significant digits.
@@ -31,13 +34,29 @@ func BigRatio(num, den *big.Int) Ratio {
 	return Ratio{num: num, den: den}
 }
 
-// ParseRatio reads a decimal rate such as "1.05", with at most twelve places.
+// ParseRatio reads a decimal such as "1.05", exactly and with at most twelve
+// places. A price may be far larger than any amount: a pool that is all but sold
+// out has one.
 func ParseRatio(s string) (Ratio, error) {
-	n, err := parseScaled(s, slopePlaces)
+	n, err := splitNumber(s)
 	if err != nil {
 		return Ratio{}, err
 	}
-	return BigRatio(big.NewInt(n), big.NewInt(1_000_000_000_000)), nil
+	digits := strings.TrimRight(n.digits, "0")
+	shift := n.exponent + pricePlaces + len(n.digits) - len(digits)
+	switch {
+	case strings.Trim(digits, "0") == "":
+		return Ratio{}, nil
+	case shift < 0:
+		return Ratio{}, ErrPrecision
+	case len(digits)+shift > longestNumber:
+		return Ratio{}, ErrRange
+	}
+	scaled, _ := new(big.Int).SetString(digits+strings.Repeat("0", shift), 10) // digits are digits
+	if n.negative {
+		scaled.Neg(scaled)
+	}
+	return BigRatio(scaled, new(big.Int).Exp(big.NewInt(10), big.NewInt(pricePlaces), nil)), nil
 }
 
 // Rat returns a copy for arithmetic that this type does not offer.
@@ -59,6 +78,18 @@ func (r Ratio) Mul(s Ratio) Ratio {
 	rn, rd := r.parts()
 	sn, sd := s.parts()
 	return Ratio{num: new(big.Int).Mul(rn, sn), den: new(big.Int).Mul(rd, sd)}
+}
+
+// WorthOf is Of for what is only shown: one beyond all
+// amounts stands as the largest there is.
+func (r Ratio) WorthOf(a Amount) Amount {
+	worth, err := r.Of(a)
+	if err != nil && (r.Sign() < 0) != (a < 0) {
+		return -Max
+	} else if err != nil {
+		return Max
+	}
+	return worth
 }
 
 // Of returns ⌊r × a⌋, such as what a amounts to at the price r, or ErrRange.
