@@ -281,6 +281,36 @@ func TestSubscriptionsShareALook(t *testing.T) {
 	w.none(s)
 }
 
+// TestClockAhead: one pod's clock is ahead, so the pool's time stands still until
+// the others' clocks have come there. Each change is shown all the same, and so are
+// other pools'.
+func TestClockAhead(t *testing.T) {
+	w := newWorld(t)
+	pool, other := w.launch("First"), w.launch("Second")
+	ahead := market.New(w.store, market.Options{Now: func() time.Time { return time.Now().Add(time.Hour) }})
+	background(t, ahead.Run)
+	s, _ := w.connect()
+	w.subscribe(s, feed.Request{Topic: feed.Pools})
+	stake := unit
+	if _, err := ahead.Trade(t.Context(), market.Order{PoolID: pool.ID, UserID: w.trader, Side: market.Buy, CNPY: &stake}); err != nil {
+		t.Fatal(err)
+	}
+	for want := int64(1); want <= 3; want++ {
+		if e := w.next(s); e.Data.(market.Pool).ID != pool.ID || e.Data.(market.Pool).Trades != want {
+			t.Errorf("after trade %d: %+v", want, e)
+		}
+		w.buy(pool, unit)
+	}
+	if e := w.next(s); e.Data.(market.Pool).Trades != 4 {
+		t.Errorf("after trade 4: %+v", e)
+	}
+	w.buy(other, unit)
+	if e := w.next(s); e.Data.(market.Pool).ID != other.ID {
+		t.Errorf("a pool whose clock is right: %+v", e)
+	}
+	w.none(s)
+}
+
 // TestSlowSubscribersAreDropped: nobody waits for who does not read.
 func TestSlowSubscribersAreDropped(t *testing.T) {
 	w := newWorld(t)

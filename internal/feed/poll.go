@@ -110,8 +110,16 @@ func (f *Feed) deliverCandles(ctx context.Context, w watcher, trades []market.Tr
 // change is a pool or a chain that changed.
 type change struct {
 	id, chain uuid.UUID
-	at        time.Time
-	data      any
+	state
+	data any
+}
+
+// state tells one state of a pool or a chain from another. Its time alone does
+// not: while a pool's last trade bears the time of a clock that is ahead, so do
+// those that follow.
+type state struct {
+	at             time.Time
+	version, terms int64
 }
 
 // changes are those since a moment, latest first.
@@ -120,14 +128,14 @@ func (f *Feed) changes(ctx context.Context, topic Topic, since time.Time) ([]cha
 		pools, err := f.source.PoolsSince(ctx, since, mostChanged)
 		list := make([]change, len(pools))
 		for i, p := range pools {
-			list[i] = change{id: p.ID, chain: p.ChainID, at: p.UpdatedAt, data: p}
+			list[i] = change{id: p.ID, chain: p.ChainID, state: state{p.UpdatedAt, p.Trades, p.Terms}, data: p}
 		}
 		return list, err
 	}
 	chains, err := f.source.ChainsSince(ctx, since, mostChanged)
 	list := make([]change, len(chains))
 	for i, c := range chains {
-		list[i] = change{id: c.ID, chain: c.ID, at: c.UpdatedAt, data: c}
+		list[i] = change{id: c.ID, chain: c.ID, state: state{c.UpdatedAt, c.Version, 0}, data: c}
 	}
 	return list, err
 }
@@ -158,22 +166,26 @@ func (f *Feed) pollChanges(ctx context.Context, topic Topic, watchers []watcher)
 func (f *Feed) show(w watcher, changes []change) {
 	for i := len(changes) - 1; i >= 0; i-- {
 		c := changes[i]
-		if !c.at.After(w.since) || !w.seen[c.id].Before(c.at) || w.of != uuid.Nil && w.of != c.id && w.of != c.chain {
+		if !c.at.After(w.since) || w.seen[c.id] == c.state || w.of != uuid.Nil && w.of != c.id && w.of != c.chain {
 			continue
 		}
 		e := Event{Topic: w.topic, ID: eventID(w.topic, c.id, c.at.UnixMicro()), At: c.at, Data: c.data}
 		if !w.subscriber.offer(e, f.slowAfter) {
 			return
 		}
-		w.seen[c.id] = c.at
+		w.seen[c.id] = c.state
 	}
 	if len(changes) == 0 {
 		return
 	}
-	if horizon := changes[0].at.Add(-overlap); horizon.After(w.since) {
+	latest := changes[0].at
+	if now := time.Now(); latest.After(now) {
+		latest = now // by a clock that is ahead; the others' changes are still to come
+	}
+	if horizon := latest.Add(-overlap); horizon.After(w.since) {
 		w.since = horizon
-		for id, at := range w.seen {
-			if !at.After(horizon) {
+		for id, shown := range w.seen {
+			if !shown.at.After(horizon) {
 				delete(w.seen, id)
 			}
 		}

@@ -35,9 +35,9 @@ type subscription struct {
 	topic Topic
 	of    uuid.UUID // nil of pools and chains: all of them
 	every market.Interval
-	place market.Place            // of trades and candles
-	since time.Time               // of pools and chains
-	seen  map[uuid.UUID]time.Time // what was delivered since, and when it changed
+	place market.Place        // of trades and candles
+	since time.Time           // of pools and chains
+	seen  map[uuid.UUID]state // what was delivered since
 }
 
 // Events delivers in order. It is never closed; see Done.
@@ -144,7 +144,7 @@ func (f *Feed) subscription(ctx context.Context, r Request) (*subscription, erro
 	if err != nil {
 		return nil, fmt.Errorf("make a subscription id: %w", err)
 	}
-	made := &subscription{id: id, topic: r.Topic, of: r.ID, seen: map[uuid.UUID]time.Time{}}
+	made := &subscription{id: id, topic: r.Topic, of: r.ID, seen: map[uuid.UUID]state{}}
 	last, err := lastEvent(r)
 	if err != nil {
 		return nil, err
@@ -178,7 +178,7 @@ func (f *Feed) timed(ctx context.Context, made *subscription, last int64) error 
 	since, changes, err := f.mark(ctx, made.topic)
 	made.since = since
 	for _, c := range changes {
-		made.seen[c.id] = c.at
+		made.seen[c.id] = c.state
 	}
 	return err
 }

@@ -118,9 +118,19 @@ func (b *book) addPool(l *listing, row db.MarketPoolsRow) {
 		state:  curve.State{CNPY: money.Amount(row.CnpyReserve), Tokens: money.Amount(row.TokenReserve)},
 		volume: money.Amount(row.TotalVolumeCnpy), traders: row.UniqueTraders,
 		version: row.Version, knownVersion: row.Version, terms: row.TermsVersion, openedAt: row.CreatedAt,
+		at:     later(b.at, row.UpdatedAt),
 		limits: chain.LimitsOf(row.MaxBuyCnpy, row.AntiSnipeSeconds, row.AntiSnipeMaxBuyCnpy),
 	}
-	l.guarded.Store(b.pools[row.ID].guardedAt(b.at))
+	l.guarded.Store(b.pools[row.ID].guardedAt(b.pools[row.ID].at))
+}
+
+// later keeps a pool's time from going back where two pods' clocks differ: trades
+// are numbered and timed in the same order.
+func later(clock, last time.Time) time.Time {
+	if last.After(clock) {
+		return last.UTC()
+	}
+	return clock
 }
 
 func (b *book) addAccount(row db.MarketAccountsRow) {
@@ -254,7 +264,7 @@ func writeClosings(ctx context.Context, q *db.Queries, b *book) error {
 	for _, pool := range b.closed {
 		err := q.InsertGraduation(ctx, db.InsertGraduationParams{
 			ChainID: pool.chainID, PoolID: pool.poolID, ClosingTradeID: pool.closedBy,
-			CnpyReserve: int64(pool.state.CNPY), TokenReserve: int64(pool.state.Tokens), CreatedAt: b.at,
+			CnpyReserve: int64(pool.state.CNPY), TokenReserve: int64(pool.state.Tokens), CreatedAt: pool.at,
 		})
 		if err != nil {
 			return fmt.Errorf("record the graduation: %w", err)

@@ -19,7 +19,7 @@ import (
 // beginning. Deciding an order changes the book and notes what to write; it
 // knows neither database nor clock, so a batch can be decided again at will.
 type book struct {
-	at       time.Time // of all trades of the batch, in microseconds
+	at       time.Time // this pod's clock, in microseconds
 	pools    map[uuid.UUID]*poolState
 	accounts map[uuid.UUID]*accountState
 	byID     map[uuid.UUID]db.Trade
@@ -47,6 +47,7 @@ type poolState struct {
 	trading      Trading
 	fee          int32
 	openedAt     time.Time
+	at           time.Time // of the pool's trades in the batch; never before its last one
 	limits       chain.Limits
 	volume       money.Amount
 	traders      int64
@@ -74,6 +75,7 @@ type entry struct {
 	journal uuid.UUID
 	amount  money.Amount
 	after   money.Amount
+	at      time.Time
 }
 
 // pending is an order on its way through the market.
@@ -295,10 +297,10 @@ func (b *book) enter(p *pending, pool *poolState, f curve.Fill, moves []movement
 		m.account.version++
 		m.account.balance = m.after
 		b.entries = append(b.entries, entry{
-			account: m.account, seq: m.account.version, journal: p.order.ID, amount: m.amount, after: m.after,
+			account: m.account, seq: m.account.version, journal: p.order.ID, amount: m.amount, after: m.after, at: pool.at,
 		})
 	}
-	row := p.row(pool, f, b.at)
+	row := p.row(pool, f)
 	b.trades = append(b.trades, row)
 	b.byID[row.ID] = row
 	if row.IdempotencyKey != nil {
@@ -311,12 +313,12 @@ func (b *book) enter(p *pending, pool *poolState, f curve.Fill, moves []movement
 	return row
 }
 
-func (p *pending) row(pool *poolState, f curve.Fill, at time.Time) db.Trade {
+func (p *pending) row(pool *poolState, f curve.Fill) db.Trade {
 	row := db.Trade{
 		ID: p.order.ID, PoolID: pool.poolID, Seq: pool.version, UserID: p.order.UserID, Side: string(p.order.Side),
 		CnpyAmount: int64(f.CNPY), TokenAmount: int64(f.Tokens), FeeCnpy: int64(f.Fee),
 		CnpyReserveAfter: int64(f.After.CNPY), TokenReserveAfter: int64(f.After.Tokens),
-		RequestHash: p.hash, CreatedAt: at,
+		RequestHash: p.hash, CreatedAt: pool.at,
 	}
 	if p.order.IdempotencyKey != "" {
 		row.IdempotencyKey = &p.order.IdempotencyKey

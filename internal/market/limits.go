@@ -27,10 +27,10 @@ func (b *book) permit(p *pending, pool *poolState, f curve.Fill) error {
 	if p.order.Side != Buy || p.opening {
 		return nil
 	}
-	if err := pool.permitAlone(f.CNPY, b.at); err != nil {
+	if err := pool.permitAlone(f.CNPY, pool.at); err != nil {
 		return err
 	}
-	if !pool.guardedAt(b.at) {
+	if !pool.guardedAt(pool.at) {
 		return nil
 	}
 	bought, read := b.bought[userPool{p.order.UserID, pool.poolID}]

@@ -51,6 +51,7 @@ func (m *memory) recall(orders []*pending, at time.Time) (*book, error) {
 		if !known || p.lookUp || p.settling || p.givenID || p.wantsBought() {
 			return nil, errForgotten
 		}
+		pool.at = later(b.at, pool.at)
 		b.pools[p.pool.poolID] = &pool
 	}
 	for id, account := range b.accounts {

@@ -30,6 +30,7 @@ type Pool struct {
 	Limits          chain.Limits
 	Volume          money.Amount // CNPY of all trades
 	Trades          int64
+	Terms           int64 // how often trading, fee or limits have changed
 	UniqueTraders   int64
 	Day             Day
 	ClosedAt        *time.Time
@@ -154,8 +155,9 @@ func (m *Market) showPool(l *listing, row db.Pool) Pool {
 		ID: row.ID, ChainID: row.ChainID, State: state, Trading: Trading(row.Trading),
 		Curve: l.priced(row.FeeBasisPoints), Threshold: l.threshold,
 		Price: l.curve.Price(state), MarketCapUSD: l.marketCap(state, m.options.Rate()), ProgressPercent: progress.Percent(),
-		Limits: limitsOf(row), Volume: money.Amount(row.TotalVolumeCnpy), Trades: row.Version, UniqueTraders: row.UniqueTraders,
-		ClosedAt: row.ClosedAt, CreatedAt: row.CreatedAt.UTC(), UpdatedAt: row.UpdatedAt.UTC(),
+		Limits: limitsOf(row), Volume: money.Amount(row.TotalVolumeCnpy), Trades: row.Version, Terms: row.TermsVersion,
+		UniqueTraders: row.UniqueTraders,
+		ClosedAt:      row.ClosedAt, CreatedAt: row.CreatedAt.UTC(), UpdatedAt: row.UpdatedAt.UTC(),
 	}
 }
 

@@ -2,6 +2,7 @@ package market
 
 import (
 	"context"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -23,7 +24,7 @@ func (b *book) statements() []statement {
 }
 
 func (b *book) poolStatement() statement {
-	params := db.MarketUpdatePoolsParams{At: b.at}
+	params := db.MarketUpdatePoolsParams{}
 	for _, pool := range b.pools {
 		if pool.version == pool.knownVersion {
 			continue
@@ -39,6 +40,7 @@ func (b *book) poolStatement() statement {
 		params.MarketCaps = append(params.MarketCaps, pool.marketCapCNPY(pool.state))
 		params.Nearness = append(params.Nearness, pool.nearness(pool.state, pool.trading))
 		params.Closed = append(params.Closed, pool.trading == Closed)
+		params.Ats = append(params.Ats, pool.at)
 	}
 	return statement{rows: int64(len(params.Ids)), run: func(ctx context.Context, q *db.Queries) (int64, error) {
 		return q.MarketUpdatePools(ctx, params)
@@ -84,11 +86,12 @@ func (b *book) entryStatement() statement {
 	n := len(b.entries)
 	params := db.MarketInsertEntriesParams{
 		AccountIds: make([]uuid.UUID, n), Seqs: make([]int64, n), JournalIds: make([]uuid.UUID, n),
-		Kind: ledger.KindTrade, Amounts: make([]int64, n), BalancesAfter: make([]int64, n), At: b.at,
+		Kind: ledger.KindTrade, Amounts: make([]int64, n), BalancesAfter: make([]int64, n), Ats: make([]time.Time, n),
 	}
 	for i, e := range b.entries {
 		params.AccountIds[i], params.Seqs[i], params.JournalIds[i] = e.account.id, e.seq, e.journal
 		params.Amounts[i], params.BalancesAfter[i] = int64(e.amount), int64(e.after)
+		params.Ats[i] = e.at
 	}
 	return statement{rows: int64(n), run: func(ctx context.Context, q *db.Queries) (int64, error) {
 		return q.MarketInsertEntries(ctx, params)
@@ -96,7 +99,7 @@ func (b *book) entryStatement() statement {
 }
 
 func (b *book) tradeStatement() statement {
-	params := db.MarketInsertTradesParams{At: b.at}
+	params := db.MarketInsertTradesParams{}
 	for _, t := range b.trades {
 		params.Ids = append(params.Ids, t.ID)
 		params.PoolIds = append(params.PoolIds, t.PoolID)
@@ -110,6 +113,7 @@ func (b *book) tradeStatement() statement {
 		params.TokenReservesAfter = append(params.TokenReservesAfter, t.TokenReserveAfter)
 		params.Keys = append(params.Keys, keyOf(t))
 		params.RequestHashes = append(params.RequestHashes, t.RequestHash)
+		params.Ats = append(params.Ats, t.CreatedAt)
 	}
 	return statement{rows: int64(len(b.trades)), run: func(ctx context.Context, q *db.Queries) (int64, error) {
 		return q.MarketInsertTrades(ctx, params)

@@ -418,7 +418,8 @@ func (q *Queries) MarketInsertAccounts(ctx context.Context, arg MarketInsertAcco
 const MarketInsertEntries = `-- name: MarketInsertEntries :execrows
 INSERT INTO ledger_entries (account_id, seq, journal_id, kind, amount, balance_after, created_at)
 SELECT unnest($1::uuid[]), unnest($2::int8[]), unnest($3::uuid[]),
-       $4::text, unnest($5::int8[]), unnest($6::int8[]), $7::timestamptz
+       $4::text, unnest($5::int8[]), unnest($6::int8[]),
+       unnest($7::timestamptz[])
 `
 
 type MarketInsertEntriesParams struct {
@@ -428,7 +429,7 @@ type MarketInsertEntriesParams struct {
 	Kind          string
 	Amounts       []int64
 	BalancesAfter []int64
-	At            time.Time
+	Ats           []time.Time
 }
 
 func (q *Queries) MarketInsertEntries(ctx context.Context, arg MarketInsertEntriesParams) (int64, error) {
@@ -439,7 +440,7 @@ func (q *Queries) MarketInsertEntries(ctx context.Context, arg MarketInsertEntri
 		arg.Kind,
 		arg.Amounts,
 		arg.BalancesAfter,
-		arg.At,
+		arg.Ats,
 	)
 	if err != nil {
 		return 0, err
@@ -454,7 +455,7 @@ SELECT unnest($1::uuid[]), unnest($2::uuid[]), unnest($3::int8[]),
        unnest($4::uuid[]), unnest($5::text[]), unnest($6::int8[]),
        unnest($7::int8[]), unnest($8::int8[]),
        unnest($9::int8[]), unnest($10::int8[]),
-       nullif(unnest($11::text[]), ''), unnest($12::bytea[]), $13::timestamptz
+       nullif(unnest($11::text[]), ''), unnest($12::bytea[]), unnest($13::timestamptz[])
 `
 
 type MarketInsertTradesParams struct {
@@ -470,7 +471,7 @@ type MarketInsertTradesParams struct {
 	TokenReservesAfter []int64
 	Keys               []string
 	RequestHashes      [][]byte
-	At                 time.Time
+	Ats                []time.Time
 }
 
 // An empty key stands for none.
@@ -488,7 +489,7 @@ func (q *Queries) MarketInsertTrades(ctx context.Context, arg MarketInsertTrades
 		arg.TokenReservesAfter,
 		arg.Keys,
 		arg.RequestHashes,
-		arg.At,
+		arg.Ats,
 	)
 	if err != nil {
 		return 0, err
@@ -499,7 +500,7 @@ func (q *Queries) MarketInsertTrades(ctx context.Context, arg MarketInsertTrades
 const MarketPools = `-- name: MarketPools :many
 
 SELECT id, cnpy_reserve, token_reserve, trading, fee_basis_points, total_volume_cnpy, unique_traders, version, terms_version,
-       created_at, max_buy_cnpy, anti_snipe_seconds, anti_snipe_max_buy_cnpy
+       created_at, updated_at, max_buy_cnpy, anti_snipe_seconds, anti_snipe_max_buy_cnpy
 FROM pools WHERE id = ANY($1::uuid[])
 `
 
@@ -514,6 +515,7 @@ type MarketPoolsRow struct {
 	Version             int64
 	TermsVersion        int64
 	CreatedAt           time.Time
+	UpdatedAt           time.Time
 	MaxBuyCnpy          int64
 	AntiSnipeSeconds    int32
 	AntiSnipeMaxBuyCnpy int64
@@ -542,6 +544,7 @@ func (q *Queries) MarketPools(ctx context.Context, ids []uuid.UUID) ([]MarketPoo
 			&i.Version,
 			&i.TermsVersion,
 			&i.CreatedAt,
+			&i.UpdatedAt,
 			&i.MaxBuyCnpy,
 			&i.AntiSnipeSeconds,
 			&i.AntiSnipeMaxBuyCnpy,
@@ -676,19 +679,18 @@ SET cnpy_reserve = v.cnpy_reserve, token_reserve = v.token_reserve,
     market_cap_cnpy = v.market_cap, nearness = v.nearness,
     version = CASE WHEN p.version = v.known AND p.terms_version = v.terms THEN v.version ELSE -1 END,
     trading = CASE WHEN v.closed THEN 'closed' ELSE p.trading END,
-    closed_at = CASE WHEN v.closed THEN $1::timestamptz ELSE p.closed_at END,
-    updated_at = $1::timestamptz
-FROM (SELECT unnest($2::uuid[]) AS id, unnest($3::int8[]) AS known,
-             unnest($4::int8[]) AS terms, unnest($5::int8[]) AS version,
-             unnest($6::int8[]) AS cnpy_reserve, unnest($7::int8[]) AS token_reserve,
-             unnest($8::int8[]) AS volume, unnest($9::int8[]) AS traders,
-             unnest($10::int8[]) AS market_cap, unnest($11::int8[]) AS nearness,
-             unnest($12::bool[]) AS closed) v
+    closed_at = CASE WHEN v.closed THEN v.at ELSE p.closed_at END,
+    updated_at = v.at
+FROM (SELECT unnest($1::uuid[]) AS id, unnest($2::int8[]) AS known,
+             unnest($3::int8[]) AS terms, unnest($4::int8[]) AS version,
+             unnest($5::int8[]) AS cnpy_reserve, unnest($6::int8[]) AS token_reserve,
+             unnest($7::int8[]) AS volume, unnest($8::int8[]) AS traders,
+             unnest($9::int8[]) AS market_cap, unnest($10::int8[]) AS nearness,
+             unnest($11::bool[]) AS closed, unnest($12::timestamptz[]) AS at) v
 WHERE p.id = v.id
 `
 
 type MarketUpdatePoolsParams struct {
-	At            time.Time
 	Ids           []uuid.UUID
 	KnownVersions []int64
 	TermsVersions []int64
@@ -700,13 +702,13 @@ type MarketUpdatePoolsParams struct {
 	MarketCaps    []int64
 	Nearness      []int64
 	Closed        []bool
+	Ats           []time.Time
 }
 
 // A writer that decided on an older state runs into the row's fence: a version of
 // -1, which the table refuses. A paused or enabled pool is left as it is.
 func (q *Queries) MarketUpdatePools(ctx context.Context, arg MarketUpdatePoolsParams) (int64, error) {
 	result, err := q.db.Exec(ctx, MarketUpdatePools,
-		arg.At,
 		arg.Ids,
 		arg.KnownVersions,
 		arg.TermsVersions,
@@ -718,6 +720,7 @@ func (q *Queries) MarketUpdatePools(ctx context.Context, arg MarketUpdatePoolsPa
 		arg.MarketCaps,
 		arg.Nearness,
 		arg.Closed,
+		arg.Ats,
 	)
 	if err != nil {
 		return 0, err
@@ -833,7 +836,8 @@ func (q *Queries) PoolDays(ctx context.Context, arg PoolDaysParams) ([]PoolDaysR
 }
 
 const SetPoolFee = `-- name: SetPoolFee :execrows
-UPDATE pools SET fee_basis_points = $1, terms_version = terms_version + 1, updated_at = now()
+UPDATE pools SET fee_basis_points = $1, terms_version = terms_version + 1,
+    updated_at = greatest(now(), updated_at)
 WHERE chain_id = $2 AND fee_basis_points <> $1 AND trading <> 'closed'
 `
 
@@ -852,7 +856,8 @@ func (q *Queries) SetPoolFee(ctx context.Context, arg SetPoolFeeParams) (int64, 
 
 const SetPoolLimits = `-- name: SetPoolLimits :execrows
 UPDATE pools SET max_buy_cnpy = $1, anti_snipe_seconds = $2,
-    anti_snipe_max_buy_cnpy = $3, terms_version = terms_version + 1, updated_at = now()
+    anti_snipe_max_buy_cnpy = $3, terms_version = terms_version + 1,
+    updated_at = greatest(now(), updated_at)
 WHERE chain_id = $4 AND trading <> 'closed'
   AND (max_buy_cnpy <> $1 OR anti_snipe_seconds <> $2
        OR anti_snipe_max_buy_cnpy <> $3)
@@ -879,7 +884,8 @@ func (q *Queries) SetPoolLimits(ctx context.Context, arg SetPoolLimitsParams) (i
 }
 
 const SetPoolTrading = `-- name: SetPoolTrading :execrows
-UPDATE pools SET trading = $1, terms_version = terms_version + 1, updated_at = now()
+UPDATE pools SET trading = $1, terms_version = terms_version + 1,
+    updated_at = greatest(now(), updated_at)
 WHERE chain_id = $2 AND trading <> $1 AND trading <> 'closed'
 `
 
@@ -888,7 +894,8 @@ type SetPoolTradingParams struct {
 	ChainID uuid.UUID
 }
 
-// A closed pool stays closed, and a row that says so already is not written.
+// A closed pool stays closed, and a row that says so already is not written. A
+// pool's time does not go back, whatever clock it was set by.
 func (q *Queries) SetPoolTrading(ctx context.Context, arg SetPoolTradingParams) (int64, error) {
 	result, err := q.db.Exec(ctx, SetPoolTrading, arg.Trading, arg.ChainID)
 	if err != nil {

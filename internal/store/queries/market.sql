@@ -4,7 +4,7 @@
 
 -- name: MarketPools :many
 SELECT id, cnpy_reserve, token_reserve, trading, fee_basis_points, total_volume_cnpy, unique_traders, version, terms_version,
-       created_at, max_buy_cnpy, anti_snipe_seconds, anti_snipe_max_buy_cnpy
+       created_at, updated_at, max_buy_cnpy, anti_snipe_seconds, anti_snipe_max_buy_cnpy
 FROM pools WHERE id = ANY(sqlc.arg(ids)::uuid[]);
 
 -- name: MarketAccounts :many
@@ -42,14 +42,14 @@ SET cnpy_reserve = v.cnpy_reserve, token_reserve = v.token_reserve,
     market_cap_cnpy = v.market_cap, nearness = v.nearness,
     version = CASE WHEN p.version = v.known AND p.terms_version = v.terms THEN v.version ELSE -1 END,
     trading = CASE WHEN v.closed THEN 'closed' ELSE p.trading END,
-    closed_at = CASE WHEN v.closed THEN sqlc.arg(at)::timestamptz ELSE p.closed_at END,
-    updated_at = sqlc.arg(at)::timestamptz
+    closed_at = CASE WHEN v.closed THEN v.at ELSE p.closed_at END,
+    updated_at = v.at
 FROM (SELECT unnest(sqlc.arg(ids)::uuid[]) AS id, unnest(sqlc.arg(known_versions)::int8[]) AS known,
              unnest(sqlc.arg(terms_versions)::int8[]) AS terms, unnest(sqlc.arg(versions)::int8[]) AS version,
              unnest(sqlc.arg(cnpy_reserves)::int8[]) AS cnpy_reserve, unnest(sqlc.arg(token_reserves)::int8[]) AS token_reserve,
              unnest(sqlc.arg(volumes)::int8[]) AS volume, unnest(sqlc.arg(traders)::int8[]) AS traders,
              unnest(sqlc.arg(market_caps)::int8[]) AS market_cap, unnest(sqlc.arg(nearness)::int8[]) AS nearness,
-             unnest(sqlc.arg(closed)::bool[]) AS closed) v
+             unnest(sqlc.arg(closed)::bool[]) AS closed, unnest(sqlc.arg(ats)::timestamptz[]) AS at) v
 WHERE p.id = v.id;
 
 -- name: MarketUpdateAccounts :execrows
@@ -67,7 +67,8 @@ ON CONFLICT (id) DO NOTHING;
 -- name: MarketInsertEntries :execrows
 INSERT INTO ledger_entries (account_id, seq, journal_id, kind, amount, balance_after, created_at)
 SELECT unnest(sqlc.arg(account_ids)::uuid[]), unnest(sqlc.arg(seqs)::int8[]), unnest(sqlc.arg(journal_ids)::uuid[]),
-       sqlc.arg(kind)::text, unnest(sqlc.arg(amounts)::int8[]), unnest(sqlc.arg(balances_after)::int8[]), sqlc.arg(at)::timestamptz;
+       sqlc.arg(kind)::text, unnest(sqlc.arg(amounts)::int8[]), unnest(sqlc.arg(balances_after)::int8[]),
+       unnest(sqlc.arg(ats)::timestamptz[]);
 
 -- An empty key stands for none.
 -- name: MarketInsertTrades :execrows
@@ -77,7 +78,7 @@ SELECT unnest(sqlc.arg(ids)::uuid[]), unnest(sqlc.arg(pool_ids)::uuid[]), unnest
        unnest(sqlc.arg(user_ids)::uuid[]), unnest(sqlc.arg(sides)::text[]), unnest(sqlc.arg(cnpy_amounts)::int8[]),
        unnest(sqlc.arg(token_amounts)::int8[]), unnest(sqlc.arg(fees)::int8[]),
        unnest(sqlc.arg(cnpy_reserves_after)::int8[]), unnest(sqlc.arg(token_reserves_after)::int8[]),
-       nullif(unnest(sqlc.arg(keys)::text[]), ''), unnest(sqlc.arg(request_hashes)::bytea[]), sqlc.arg(at)::timestamptz;
+       nullif(unnest(sqlc.arg(keys)::text[]), ''), unnest(sqlc.arg(request_hashes)::bytea[]), unnest(sqlc.arg(ats)::timestamptz[]);
 
 -- name: InsertGraduation :exec
 INSERT INTO graduations (chain_id, pool_id, closing_trade_id, cnpy_reserve, token_reserve, created_at)
@@ -149,18 +150,22 @@ WHERE pool_id = sqlc.arg(pool_id)
   AND (sqlc.narg(user_id)::uuid IS NULL OR user_id = sqlc.narg(user_id))
   AND (sqlc.narg(side)::text IS NULL OR side = sqlc.narg(side));
 
--- A closed pool stays closed, and a row that says so already is not written.
+-- A closed pool stays closed, and a row that says so already is not written. A
+-- pool's time does not go back, whatever clock it was set by.
 -- name: SetPoolTrading :execrows
-UPDATE pools SET trading = sqlc.arg(trading), terms_version = terms_version + 1, updated_at = now()
+UPDATE pools SET trading = sqlc.arg(trading), terms_version = terms_version + 1,
+    updated_at = greatest(now(), updated_at)
 WHERE chain_id = sqlc.arg(chain_id) AND trading <> sqlc.arg(trading) AND trading <> 'closed';
 
 -- name: SetPoolLimits :execrows
 UPDATE pools SET max_buy_cnpy = sqlc.arg(max_buy_cnpy), anti_snipe_seconds = sqlc.arg(anti_snipe_seconds),
-    anti_snipe_max_buy_cnpy = sqlc.arg(anti_snipe_max_buy_cnpy), terms_version = terms_version + 1, updated_at = now()
+    anti_snipe_max_buy_cnpy = sqlc.arg(anti_snipe_max_buy_cnpy), terms_version = terms_version + 1,
+    updated_at = greatest(now(), updated_at)
 WHERE chain_id = sqlc.arg(chain_id) AND trading <> 'closed'
   AND (max_buy_cnpy <> sqlc.arg(max_buy_cnpy) OR anti_snipe_seconds <> sqlc.arg(anti_snipe_seconds)
        OR anti_snipe_max_buy_cnpy <> sqlc.arg(anti_snipe_max_buy_cnpy));
 
 -- name: SetPoolFee :execrows
-UPDATE pools SET fee_basis_points = sqlc.arg(fee_basis_points), terms_version = terms_version + 1, updated_at = now()
+UPDATE pools SET fee_basis_points = sqlc.arg(fee_basis_points), terms_version = terms_version + 1,
+    updated_at = greatest(now(), updated_at)
 WHERE chain_id = sqlc.arg(chain_id) AND fee_basis_points <> sqlc.arg(fee_basis_points) AND trading <> 'closed';
