@@ -215,11 +215,8 @@ func (unreadable) Scan(...any) error { return errPipelineRead }
 // write stores all that was decided: the pipeline's statements in one round
 // trip, and what follows from a pool's closing, which is rare, after them.
 func write(ctx context.Context, tx pgx.Tx, b *book) error {
-	if len(b.trades) == 0 {
-		return nil
-	}
 	recorded, err := b.record(ctx)
-	if err != nil {
+	if err != nil || recorded.batch.Len() == 0 {
 		return err
 	}
 	if err := tx.SendBatch(ctx, &recorded.batch).Close(); err != nil {
@@ -232,9 +229,6 @@ func write(ctx context.Context, tx pgx.Tx, b *book) error {
 // checks how many rows it wrote.
 func (b *book) record(ctx context.Context) (*pipeline, error) {
 	recorded := &pipeline{}
-	if len(b.trades) == 0 {
-		return recorded, nil
-	}
 	for _, s := range b.statements() {
 		if _, err := s.run(ctx, db.New(recorded)); err != nil {
 			return nil, err

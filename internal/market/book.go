@@ -31,6 +31,7 @@ type book struct {
 	trades  []db.Trade
 	entries []entry
 	closed  []*poolState
+	fenced  []*poolState // that an earlier attempt must not find as it was
 }
 
 type userKey struct {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -147,7 +148,7 @@ func (m *Market) commit(batch []*pending) {
 	// Not any caller's context: one that leaves must not take the rest along.
 	ctx, cancel := context.WithTimeout(context.Background(), commitTimeout)
 	defer cancel()
-	settling := false
+	settling := slices.ContainsFunc(batch, func(p *pending) bool { return p.settling })
 	for attempt := 1; ; attempt++ {
 		begun := time.Now()
 		outcomes, err := m.attempt(ctx, batch)
@@ -235,6 +236,7 @@ func (m *Market) pipelined(ctx context.Context, batch []*pending) ([]outcome, er
 		if b.unsure(batch, outcomes) || len(b.closed) > 0 {
 			return nil, store.ErrNotPipelined
 		}
+		b.fence(batch, outcomes)
 		recorded, err := b.record(ctx)
 		if err != nil {
 			return nil, err
@@ -263,6 +265,7 @@ func (m *Market) stepwise(ctx context.Context, batch []*pending) ([]outcome, err
 			}
 			outcomes = b.decideAll(batch)
 		}
+		b.fence(batch, outcomes)
 		return write(ctx, tx, b)
 	})
 	if err == nil {
@@ -284,6 +287,21 @@ func (b *book) unsure(batch []*pending, outcomes []outcome) bool {
 		}
 	}
 	return found
+}
+
+// fence makes refusals final where an earlier attempt may still be in COMMIT: its
+// trades were not there when we looked, and could be a moment later. The pool's row
+// is written, so that of the two transactions only one can happen. Where a trade of
+// this batch moves the pool the row is written anyway.
+func (b *book) fence(batch []*pending, outcomes []outcome) {
+	for i, p := range batch {
+		pool := b.pools[p.pool.poolID]
+		if !p.settling || outcomes[i].err == nil || pool == nil || pool.version != pool.knownVersion || slices.Contains(b.fenced, pool) {
+			continue
+		}
+		b.fenced = append(b.fenced, pool)
+		pool.terms++
+	}
 }
 
 func (b *book) decideAll(batch []*pending) []outcome {

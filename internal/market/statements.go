@@ -18,9 +18,26 @@ type statement struct {
 
 // statements turn a decided book into arrays, one per column.
 func (b *book) statements() []statement {
-	list := []statement{b.poolStatement()}
+	var list []statement
+	if len(b.fenced) > 0 {
+		list = append(list, b.fenceStatement())
+	}
+	if len(b.trades) == 0 {
+		return list
+	}
+	list = append(list, b.poolStatement())
 	list = append(list, b.accountStatements()...)
 	return append(list, b.entryStatement(), b.tradeStatement())
+}
+
+func (b *book) fenceStatement() statement {
+	ids := make([]uuid.UUID, len(b.fenced))
+	for i, pool := range b.fenced {
+		ids[i] = pool.poolID
+	}
+	return statement{rows: int64(len(ids)), run: func(ctx context.Context, q *db.Queries) (int64, error) {
+		return q.MarketFencePools(ctx, ids)
+	}}
 }
 
 func (b *book) poolStatement() statement {

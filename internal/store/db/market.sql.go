@@ -384,6 +384,20 @@ func (q *Queries) MarketAccounts(ctx context.Context, ids []uuid.UUID) ([]Market
 	return items, nil
 }
 
+const MarketFencePools = `-- name: MarketFencePools :execrows
+UPDATE pools SET terms_version = terms_version + 1 WHERE id = ANY($1::uuid[])
+`
+
+// A refusal writes nothing. Where an earlier attempt at the order may still be in
+// COMMIT, this is what it then runs into.
+func (q *Queries) MarketFencePools(ctx context.Context, ids []uuid.UUID) (int64, error) {
+	result, err := q.db.Exec(ctx, MarketFencePools, ids)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
 const MarketInsertAccounts = `-- name: MarketInsertAccounts :execrows
 INSERT INTO accounts (id, owner_type, owner_id, asset, balance, version)
 SELECT unnest($1::uuid[]), unnest($2::text[]), unnest($3::uuid[]),

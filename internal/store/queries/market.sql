@@ -52,6 +52,11 @@ FROM (SELECT unnest(sqlc.arg(ids)::uuid[]) AS id, unnest(sqlc.arg(known_versions
              unnest(sqlc.arg(closed)::bool[]) AS closed, unnest(sqlc.arg(ats)::timestamptz[]) AS at) v
 WHERE p.id = v.id;
 
+-- A refusal writes nothing. Where an earlier attempt at the order may still be in
+-- COMMIT, this is what it then runs into.
+-- name: MarketFencePools :execrows
+UPDATE pools SET terms_version = terms_version + 1 WHERE id = ANY(sqlc.arg(ids)::uuid[]);
+
 -- name: MarketUpdateAccounts :execrows
 UPDATE accounts a SET balance = v.balance, version = CASE WHEN a.version = v.known THEN v.version ELSE -1 END
 FROM (SELECT unnest(sqlc.arg(ids)::uuid[]) AS id, unnest(sqlc.arg(known_versions)::int8[]) AS known,
