@@ -98,7 +98,7 @@ func (s *Service) define(ctx context.Context, spec Spec) (Definition, error) {
 		return Definition{}, err
 	}
 	d := complete(spec, supply)
-	fields := check(d, spec.InitialTokenSupply != nil)
+	fields := check(d, spec)
 	if unknown {
 		fields = append(fields, fault.Field{
 			Name: "template_id", Value: spec.TemplateID.String(), Rule: "exists",

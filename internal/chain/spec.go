@@ -81,7 +81,7 @@ var symbolPattern = regexp.MustCompile(`^[A-Z][A-Z0-9]*$`)
 // Validate reports every wrong field of s at once as an Invalid fault, or nil.
 // It does not look for the template; Create and Declare do.
 func Validate(s Spec) error {
-	c := checker{check(complete(s, defaultSupply), s.InitialTokenSupply != nil)}
+	c := checker{check(complete(s, defaultSupply), s)}
 	return c.err()
 }
 
@@ -93,7 +93,6 @@ func complete(s Spec, templateSupply money.Amount) Definition {
 		TokenTotalSupply:       or(s.TokenTotalSupply, templateSupply),
 		GraduationThreshold:    or(s.GraduationThreshold, defaultThreshold),
 		CreationFee:            or(s.CreationFee, defaultCreationFee),
-		InitialCNPYReserve:     or(s.InitialCNPYReserve, defaultReserve),
 		CurveType:              or(nonEmpty(s.CurveType), defaultCurve),
 		BondingCurveSlope:      or(s.BondingCurveSlope, defaultSlope),
 		FeeBasisPoints:         or(s.FeeBasisPoints, defaultFee),
@@ -102,6 +101,7 @@ func complete(s Spec, templateSupply money.Amount) Definition {
 		Limits:                 s.Limits,
 		Direct:                 s.Direct,
 	}
+	d.InitialCNPYReserve = or(s.InitialCNPYReserve, defaultReserveUnder(d.GraduationThreshold))
 	d.InitialTokenSupply = or(s.InitialTokenSupply, defaultInitial(d.TokenTotalSupply))
 	if d.Direct {
 		d.InitialTokenSupply = d.TokenTotalSupply // none is held back from a curve
@@ -115,6 +115,17 @@ func complete(s Spec, templateSupply money.Amount) Definition {
 func defaultInitial(total money.Amount) money.Amount {
 	share := total / 10 * 8
 	return min(defaultInitialSupply, share-share%money.Unit)
+}
+
+// defaultReserveUnder is the seed's 10 000. A threshold that this would reach takes
+// the share that it is of the default threshold, a fifth, but no less than a
+// reserve may be.
+func defaultReserveUnder(threshold money.Amount) money.Amount {
+	if threshold > defaultReserve {
+		return defaultReserve
+	}
+	share := threshold / 5
+	return max(reserveMin, share-share%money.Unit)
 }
 
 func or[T any](given *T, otherwise T) T {
@@ -146,10 +157,10 @@ func (c *checker) err() error {
 	return fault.InvalidFields(c.fields...)
 }
 
-// check looks at all fields. An initial supply that was not given is not
-// blamed for a total supply that is out of range.
-func check(d Definition, initialGiven bool) []fault.Field {
-	c := &checker{}
+// check looks at all fields of what was completed from a spec. A field that was not
+// given is not blamed for one that was.
+func check(d Definition, s Spec) []fault.Field {
+	c, initialGiven := &checker{}, s.InitialTokenSupply != nil
 	c.texts(d)
 	c.between("token_total_supply", d.TokenTotalSupply, supplyMin, supplyMax)
 	c.whole("token_total_supply", d.TokenTotalSupply)
@@ -164,7 +175,7 @@ func check(d Definition, initialGiven bool) []fault.Field {
 	c.atLeast("creator_initial_purchase_cnpy", d.CreatorInitialPurchase, 0)
 	c.curve(d)
 	c.limits(d.Limits)
-	c.together(d, initialGiven)
+	c.together(d, s)
 	return c.fields
 }
 
@@ -234,12 +245,17 @@ func (c *checker) curve(d Definition) {
 }
 
 // together checks what only makes sense between two fields.
-func (c *checker) together(d Definition, initialGiven bool) {
-	if d.GraduationThreshold <= d.InitialCNPYReserve {
+func (c *checker) together(d Definition, s Spec) {
+	switch {
+	case d.GraduationThreshold > d.InitialCNPYReserve:
+	case s.GraduationThreshold == nil:
+		c.add("initial_cnpy_reserve", d.InitialCNPYReserve, "relation",
+			"must be less than graduation_threshold (%s)", d.GraduationThreshold)
+	default:
 		c.add("graduation_threshold", d.GraduationThreshold, "relation",
 			"must be greater than initial_cnpy_reserve (%s)", d.InitialCNPYReserve)
 	}
-	if initialGiven && d.InitialTokenSupply > d.TokenTotalSupply {
+	if s.InitialTokenSupply != nil && d.InitialTokenSupply > d.TokenTotalSupply {
 		c.add("initial_token_supply", d.InitialTokenSupply, "relation",
 			"must be less than or equal to token_total_supply (%s)", d.TokenTotalSupply)
 	}

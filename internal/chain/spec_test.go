@@ -5,6 +5,8 @@ import (
 	"testing"
 	"unicode/utf8"
 
+	"github.com/google/uuid"
+
 	"github.com/lucid-blockchain/lucid/internal/chain"
 	"github.com/lucid-blockchain/lucid/internal/curve"
 	"github.com/lucid-blockchain/lucid/internal/fault"
@@ -49,6 +51,12 @@ func TestValidateLimits(t *testing.T) {
 			s.GraduationThreshold, s.InitialCNPYReserve = units(1000), units(1000)
 		}, "graduation_threshold", "must be greater than initial_cnpy_reserve (1000)"},
 		{"a threshold above 10M", func(s *chain.Spec) { s.GraduationThreshold = ptr(10_000_000*money.Unit + 1) }, "graduation_threshold", "must be between 1000 and 10000000"},
+		{"a threshold of 1K alone, where no reserve is small enough", func(s *chain.Spec) { s.GraduationThreshold = units(1000) },
+			"graduation_threshold", "must be greater than initial_cnpy_reserve (1000)"},
+		{"a threshold of hardly more alone", func(s *chain.Spec) { s.GraduationThreshold = ptr(1000*money.Unit + 1) }, "", ""},
+		{"a threshold of the default reserve alone", func(s *chain.Spec) { s.GraduationThreshold = units(10_000) }, "", ""},
+		{"a reserve of the default threshold alone", func(s *chain.Spec) { s.InitialCNPYReserve = units(50_000) },
+			"initial_cnpy_reserve", "must be less than graduation_threshold (50000)"},
 		{"a threshold of 10M", func(s *chain.Spec) { s.GraduationThreshold = units(10_000_000) }, "", ""},
 		{"no creation fee", func(s *chain.Spec) { s.CreationFee = units(0) }, "", ""},
 		{"a negative creation fee", func(s *chain.Spec) { s.CreationFee = ptr(money.Amount(-1)) }, "creation_fee_cnpy", "must be greater than or equal to 0"},
@@ -106,6 +114,20 @@ func TestValidateLimits(t *testing.T) {
 			t.Errorf("%s: want %q %q alone, got %+v", c.reason, c.field, c.says, fields)
 		}
 	}
+}
+
+// A reserve that nobody wrote must not make a threshold that the seed allows wrong.
+func TestDefaultReserve(t *testing.T) {
+	each(t, func(w *world) {
+		for threshold, reserve := range map[money.Amount]money.Amount{
+			2_000: 1_000, 5_000: 1_000, 6_007: 1_201, 10_000: 2_000, 10_001: 10_000, 50_000: 10_000, 10_000_000: 10_000,
+		} {
+			c := w.draft("Threshold "+threshold.String(), uuid.New(), func(s *chain.Spec) { s.GraduationThreshold = ptr(threshold * money.Unit) })
+			if c.InitialCNPYReserve != reserve*money.Unit {
+				w.t.Errorf("a threshold of %d has a reserve of %s, want %d", threshold, c.InitialCNPYReserve, reserve)
+			}
+		}
+	})
 }
 
 func fieldsOf(err error) []fault.Field {
