@@ -85,6 +85,7 @@ type positionView struct {
 	ChainName     string       `json:"chain_name"`
 	TokenSymbol   string       `json:"token_symbol"`
 	Status        string       `json:"status"`
+	Graduated     bool         `json:"graduated"`
 	TokenBalance  money.Amount `json:"token_balance"`
 	AverageCost   money.Ratio  `json:"average_cost_cnpy"`
 	CurrentPrice  money.Ratio  `json:"current_price_cnpy"`
@@ -114,7 +115,7 @@ func (s *Surface) portfolio(c *fiber.Ctx) error {
 	for i, p := range found.Positions {
 		view.Positions[i] = positionView{
 			ChainID: p.ChainID, VirtualPoolID: p.PoolID, ChainName: p.ChainName, TokenSymbol: p.TokenSymbol, Status: p.Status,
-			TokenBalance: p.Tokens, AverageCost: p.AverageCost, CurrentPrice: p.Price, Transactions: p.Trades,
+			Graduated: p.Graduated, TokenBalance: p.Tokens, AverageCost: p.AverageCost, CurrentPrice: p.Price, Transactions: p.Trades,
 			gainView: viewGain(p.Gain),
 		}
 	}

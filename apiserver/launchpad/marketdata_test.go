@@ -91,7 +91,7 @@ func TestPortfolioRoute(t *testing.T) {
 	}
 	position, totals := positions[0].(map[string]any), got["totals"].(map[string]any)
 	want := []string{
-		"average_cost_cnpy", "chain_id", "chain_name", "cost_basis_cnpy", "cost_cnpy", "current_price_cnpy", "market_value_cnpy",
+		"average_cost_cnpy", "chain_id", "chain_name", "cost_basis_cnpy", "cost_cnpy", "current_price_cnpy", "graduated", "market_value_cnpy",
 		"proceeds_cnpy", "realized_profit_cnpy", "status", "token_balance", "token_symbol", "transactions", "unrealized_profit_cnpy", "virtual_pool_id",
 	}
 	if !slices.Equal(members(position), want) {
@@ -100,6 +100,13 @@ func TestPortfolioRoute(t *testing.T) {
 	if position["chain_id"] != id || position["chain_name"] != "Held" || position["token_balance"] != bought["token_amount"] ||
 		position["average_cost_cnpy"] != bought["price_per_token_cnpy"] || position["cost_basis_cnpy"] != json.Number("1000") {
 		t.Errorf("position %v after %v", position, bought)
+	}
+	if err := p.store.Exec(t.Context(), "UPDATE chains SET status = 'graduated', is_graduated = true WHERE id = $1", id); err != nil {
+		t.Fatal(err)
+	}
+	frozen := p.ok(trader, http.StatusOK, http.MethodGet, "/portfolio", "")["positions"].([]any)[0].(map[string]any)
+	if position["graduated"] != false || frozen["graduated"] != true || frozen["market_value_cnpy"] != position["market_value_cnpy"] {
+		t.Errorf("a graduated chain's position stands still: %v", frozen)
 	}
 	if totals["cost_cnpy"] != json.Number("1000") || totals["realized_profit_cnpy"] != json.Number("0") || totals["market_value_cnpy"] != position["market_value_cnpy"] {
 		t.Errorf("totals %v", totals)

@@ -33,7 +33,10 @@ type Position struct {
 	PoolID      uuid.UUID
 	ChainName   string
 	TokenSymbol string
-	Status      string       // of the chain
+	Status      string // of the chain
+	// Graduated says that the tokens are on the live chain: the position is what it
+	// was when the pool closed, and what was done with them since is not in it.
+	Graduated   bool
 	Tokens      money.Amount // held, as the ledger says
 	AverageCost money.Ratio  // CNPY per token held; 0 where none is held
 	Price       money.Ratio  // marginal, of the pool
@@ -85,7 +88,7 @@ func positionOf(h db.UserHoldingsRow, trades []db.UserTradesRow) (Position, erro
 		InitialTokenSupply: h.InitialTokenSupply, BondingCurveSlope: h.BondingCurveSlope, GraduationThreshold: h.GraduationThreshold,
 	})
 	p := Position{
-		ChainID: h.Pool.ChainID, PoolID: h.Pool.ID, ChainName: h.ChainName, TokenSymbol: h.TokenSymbol, Status: h.Status,
+		ChainID: h.Pool.ChainID, PoolID: h.Pool.ID, ChainName: h.ChainName, TokenSymbol: h.TokenSymbol, Status: h.Status, Graduated: h.IsGraduated,
 		Tokens: money.Amount(h.Balance), Price: terms.curve.Price(stateOf(h.Pool)), Trades: int64(len(trades)),
 	}
 	cost := costing{}

@@ -43,7 +43,7 @@ func TestRefusalAfterALostCommit(t *testing.T) {
 			}
 			m := run(t, cut, market.Options{})
 			order := buy(o.pool, user, unit)
-			order.IdempotencyKey, order.Deadline = "lost", time.Now().Add(2 * time.Second)
+			order.IdempotencyKey, order.Deadline = "lost", time.Now().Add(2*time.Second)
 			done := make(chan error, 1)
 			go func() {
 				_, err := m.Trade(t.Context(), order)

@@ -376,7 +376,7 @@ func (q *Queries) TradesAfter(ctx context.Context, arg TradesAfterParams) ([]Tra
 }
 
 const UserHoldings = `-- name: UserHoldings :many
-SELECT p.id, p.chain_id, p.cnpy_reserve, p.token_reserve, p.trading, p.fee_basis_points, p.total_volume_cnpy, p.unique_traders, p.version, p.closed_at, p.created_at, p.updated_at, p.max_buy_cnpy, p.anti_snipe_seconds, p.anti_snipe_max_buy_cnpy, p.market_cap_cnpy, p.nearness, p.terms_version, a.balance, c.chain_name, c.token_symbol, c.status,
+SELECT p.id, p.chain_id, p.cnpy_reserve, p.token_reserve, p.trading, p.fee_basis_points, p.total_volume_cnpy, p.unique_traders, p.version, p.closed_at, p.created_at, p.updated_at, p.max_buy_cnpy, p.anti_snipe_seconds, p.anti_snipe_max_buy_cnpy, p.market_cap_cnpy, p.nearness, p.terms_version, a.balance, c.chain_name, c.token_symbol, c.status, c.is_graduated,
        c.curve_type, c.initial_cnpy_reserve, c.initial_token_supply, c.bonding_curve_slope, c.graduation_threshold
 FROM accounts a JOIN pools p ON p.chain_id = a.asset JOIN chains c ON c.id = p.chain_id
 WHERE a.owner_type = 'user' AND a.owner_id = $1
@@ -388,6 +388,7 @@ type UserHoldingsRow struct {
 	ChainName           string
 	TokenSymbol         string
 	Status              string
+	IsGraduated         bool
 	CurveType           string
 	InitialCnpyReserve  int64
 	InitialTokenSupply  int64
@@ -428,6 +429,7 @@ func (q *Queries) UserHoldings(ctx context.Context, userID uuid.UUID) ([]UserHol
 			&i.ChainName,
 			&i.TokenSymbol,
 			&i.Status,
+			&i.IsGraduated,
 			&i.CurveType,
 			&i.InitialCnpyReserve,
 			&i.InitialTokenSupply,

@@ -21,7 +21,7 @@ ORDER BY created_at DESC, seq DESC LIMIT 1;
 
 -- What a user holds or held of each chain's token, with the pool that prices it.
 -- name: UserHoldings :many
-SELECT sqlc.embed(p), a.balance, c.chain_name, c.token_symbol, c.status,
+SELECT sqlc.embed(p), a.balance, c.chain_name, c.token_symbol, c.status, c.is_graduated,
        c.curve_type, c.initial_cnpy_reserve, c.initial_token_supply, c.bonding_curve_slope, c.graduation_threshold
 FROM accounts a JOIN pools p ON p.chain_id = a.asset JOIN chains c ON c.id = p.chain_id
 WHERE a.owner_type = 'user' AND a.owner_id = sqlc.arg(user_id);
