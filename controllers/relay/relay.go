@@ -1,6 +1,7 @@
 package relay
 
 import (
+	"cmp"
 	"context"
 	"sync"
 	"time"
@@ -14,6 +15,7 @@ import (
 	"github.com/lucid-blockchain/lucid/controllers/ledgers"
 	"github.com/lucid-blockchain/lucid/internal/chain"
 	"github.com/lucid-blockchain/lucid/internal/market"
+	"github.com/lucid-blockchain/lucid/internal/money"
 	"github.com/lucid-blockchain/lucid/internal/outbox"
 	"github.com/lucid-blockchain/lucid/internal/store"
 )
@@ -124,7 +126,7 @@ func (r *Relay) start(ctx context.Context, gateway types.NamespacedName, opened 
 	ctx, cancel := context.WithCancel(log.IntoContext(ctx, log.FromContext(ctx).WithValues("gateway", gateway.String())))
 	w := &worker{
 		relay: r, gateway: gateway, store: opened, cancel: cancel,
-		chains: &chain.Service{Store: opened, Market: market.New(opened, market.Options{})},
+		chains: &chain.Service{Store: opened, Market: market.New(opened, market.Options{Rate: r.rate(ctx, gateway)})},
 	}
 	events := &outbox.Relay{Store: opened, Handle: w.handle, Every: outboxEvery, Log: log.FromContext(ctx)}
 	w.done.Go(func() {
@@ -135,6 +137,22 @@ func (r *Relay) start(ctx context.Context, gateway types.NamespacedName, opened 
 	w.done.Go(func() { repeat(ctx, dueEvery, "due launches", w.launchDue) })
 	w.done.Go(func() { repeat(ctx, poolsEvery, "changed pools", newProjection(w).look) })
 	return w
+}
+
+// rate is the gateway's CNPY/USD rate, zero while it can't be read: a launch that is
+// due opens with its creator's trade, which bears the rate of its moment.
+func (r *Relay) rate(ctx context.Context, key types.NamespacedName) func() money.Ratio {
+	return func() money.Ratio {
+		var gateway lucidv1.LucidGateway
+		if err := r.client.Get(ctx, key, &gateway); err != nil {
+			return money.Ratio{}
+		}
+		rate, err := money.ParseRatio(cmp.Or(gateway.Spec.Market.CNPYUSDRate, "1"))
+		if err != nil {
+			return money.Ratio{} // the gateway's own condition says so
+		}
+		return rate
+	}
 }
 
 // stop ends a worker and waits for it. A nil worker is none.

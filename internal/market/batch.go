@@ -33,11 +33,30 @@ type reads struct {
 	book  *book
 }
 
+// moment is what a batch takes from the world outside the database.
+type moment struct {
+	at   time.Time
+	rate *int64 // see book
+}
+
+// now is the clock and the rate of this moment. The operator's market may know no
+// rate, and a rate that no number of millionths can hold is as good as none.
+func (m *Market) now() moment {
+	now := moment{at: m.options.Now()}
+	if m.unrated {
+		return now
+	}
+	if rate, err := m.options.Rate().Of(money.Unit); err == nil && rate > 0 {
+		now.rate = (*int64)(&rate)
+	}
+	return now
+}
+
 // newBook prepares a book for the orders: every account they may touch is in
 // it, with nothing on it until a row says otherwise.
-func newBook(orders []*pending, at time.Time) *book {
+func newBook(orders []*pending, now moment) *book {
 	b := &book{
-		at: at.UTC().Truncate(time.Microsecond), pools: map[uuid.UUID]*poolState{}, accounts: map[uuid.UUID]*accountState{},
+		at: now.at.UTC().Truncate(time.Microsecond), rate: now.rate, pools: map[uuid.UUID]*poolState{}, accounts: map[uuid.UUID]*accountState{},
 		byID: map[uuid.UUID]db.Trade{}, byKey: map[userKey]db.Trade{},
 		bought: map[userPool]money.Amount{}, blind: map[uuid.UUID]bool{},
 	}
@@ -79,9 +98,9 @@ func poolAccountsOf(pool, chain uuid.UUID) poolAccounts {
 }
 
 // read fills a new book in one round trip.
-func read(ctx context.Context, tx pgx.Tx, orders []*pending, at time.Time) (*book, error) {
+func read(ctx context.Context, tx pgx.Tx, orders []*pending, now moment) (*book, error) {
 	batch := &pgx.Batch{}
-	b := queueReads(batch, orders, at)
+	b := queueReads(batch, orders, now)
 	if err := tx.SendBatch(ctx, batch).Close(); err != nil {
 		return nil, fmt.Errorf("read the batch's rows: %w", err)
 	}
@@ -89,8 +108,8 @@ func read(ctx context.Context, tx pgx.Tx, orders []*pending, at time.Time) (*boo
 }
 
 // queueReads returns a book that is filled once the batch has been answered.
-func queueReads(batch *pgx.Batch, orders []*pending, at time.Time) *book {
-	r := &reads{batch: batch, book: newBook(orders, at)}
+func queueReads(batch *pgx.Batch, orders []*pending, now moment) *book {
+	r := &reads{batch: batch, book: newBook(orders, now)}
 	r.queuePools(orders)
 	r.queueAccounts()
 	r.queueKnown(orders)

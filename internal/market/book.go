@@ -20,6 +20,7 @@ import (
 // knows neither database nor clock, so a batch can be decided again at will.
 type book struct {
 	at       time.Time // this pod's clock, in microseconds
+	rate     *int64    // USD per CNPY, in millionths; nil where nobody knows
 	pools    map[uuid.UUID]*poolState
 	accounts map[uuid.UUID]*accountState
 	byID     map[uuid.UUID]db.Trade
@@ -302,6 +303,7 @@ func (b *book) enter(p *pending, pool *poolState, f curve.Fill, moves []movement
 		})
 	}
 	row := p.row(pool, f)
+	row.CnpyUsdRate = b.rate
 	b.trades = append(b.trades, row)
 	b.byID[row.ID] = row
 	if row.IdempotencyKey != nil {

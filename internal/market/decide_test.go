@@ -28,7 +28,7 @@ var (
 
 // testBook holds the pool as it opened and a user for each order, with CNPY.
 func testBook(cnpy money.Amount, orders ...*pending) *book {
-	b := newBook(orders, testNow)
+	b := newBook(orders, moment{at: testNow})
 	b.pools[testPool.poolID] = &poolState{listing: testPool, state: testPool.curve.Initial(), trading: Enabled, fee: 100}
 	for _, p := range orders {
 		b.accounts[p.keys.userCNPY].balance = cnpy

@@ -34,7 +34,9 @@ const (
 
 // Options of a market. The zero value is ready to use.
 type Options struct {
-	Rate       func() money.Ratio    // USD per CNPY at the moment; 1 when nil
+	// Rate is USD per CNPY at the moment, zero where it is unknown. Without it trades
+	// bear none, and what is shown is at 1.
+	Rate       func() money.Ratio
 	Registerer prometheus.Registerer // where the metrics go; nowhere when nil
 	Logger     logr.Logger
 	QueueSize  int // orders that may wait; 4096 when zero
@@ -47,6 +49,7 @@ type Market struct {
 	store   *store.Store
 	options Options
 	metrics *metrics
+	unrated bool // there is no Rate
 	queue   chan *pending
 
 	intake  sync.RWMutex // held for reading while an order enters the queue
@@ -61,7 +64,8 @@ type Market struct {
 
 // New makes a market on a store.
 func New(s *store.Store, o Options) *Market {
-	if o.Rate == nil {
+	unrated := o.Rate == nil
+	if unrated {
 		o.Rate = func() money.Ratio { return money.NewRatio(1, 1) }
 	}
 	if o.QueueSize == 0 {
@@ -73,7 +77,7 @@ func New(s *store.Store, o Options) *Market {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	m := &Market{store: s, options: o, queue: make(chan *pending, o.QueueSize), listings: map[uuid.UUID]*listing{}, memory: newMemory()}
+	m := &Market{store: s, options: o, unrated: unrated, queue: make(chan *pending, o.QueueSize), listings: map[uuid.UUID]*listing{}, memory: newMemory()}
 	m.metrics = newMetrics(o.Registerer, func() float64 { return float64(m.Waiting()) })
 	return m
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -40,12 +39,12 @@ func newMemory() memory {
 
 // recall fills a book for the orders, if every row that they touch is known and
 // nothing has to be looked for.
-func (m *memory) recall(orders []*pending, at time.Time) (*book, error) {
+func (m *memory) recall(orders []*pending, now moment) (*book, error) {
 	if m.rest > 0 {
 		m.rest--
 		return nil, errForgotten
 	}
-	b := newBook(orders, at)
+	b := newBook(orders, now)
 	for _, p := range orders {
 		pool, known := m.pools[p.pool.poolID]
 		if !known || p.lookUp || p.settling || p.givenID || p.wantsBought() {
@@ -104,7 +103,7 @@ func (m *Market) remembered(ctx context.Context, batch []*pending) ([]outcome, e
 	var b *book
 	var outcomes []outcome
 	err := m.store.InTxBlind(ctx, func() (_ *pgx.Batch, err error) {
-		if b, err = m.memory.recall(batch, m.options.Now()); err != nil {
+		if b, err = m.memory.recall(batch, m.now()); err != nil {
 			return nil, err
 		}
 		outcomes = b.decideAll(batch)

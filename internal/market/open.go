@@ -43,12 +43,12 @@ func (m *Market) OpenTx(ctx context.Context, q *db.Queries, o chain.Opening) err
 		return err
 	}
 	p.opening = true
-	return tradeTx(ctx, q, p, o)
+	return tradeTx(ctx, q, p, o, moment{at: o.At, rate: m.now().rate})
 }
 
 // tradeTx decides and writes one order statement by statement.
-func tradeTx(ctx context.Context, q *db.Queries, p *pending, o chain.Opening) error {
-	b := newBook([]*pending{p}, o.At)
+func tradeTx(ctx context.Context, q *db.Queries, p *pending, o chain.Opening, now moment) error {
+	b := newBook([]*pending{p}, now)
 	pools, err := q.MarketPools(ctx, []uuid.UUID{o.PoolID})
 	if err != nil {
 		return fmt.Errorf("read the pool: %w", err)

@@ -1,6 +1,7 @@
 package market_test
 
 import (
+	"sync/atomic"
 	"testing"
 
 	"github.com/google/uuid"
@@ -59,6 +60,64 @@ func TestMarketCapFollowsTheRate(t *testing.T) {
 	pool, err := double.Pool(t.Context(), o.pool)
 	if err != nil || pool.MarketCapUSD != "20000" {
 		t.Errorf("0.0000125 × 800 000 000 × 2 = %s, %v; want 20000", pool.MarketCapUSD, err)
+	}
+}
+
+// A trade's market cap is what it was after the trade, however the rate moves: in
+// the first answer, in its repetition and in every list.
+func TestTradesKeepTheirRate(t *testing.T) {
+	f := newFixture(t)
+	var rate atomic.Pointer[money.Ratio]
+	set := func(num, den money.Amount) { r := money.NewRatio(num, den); rate.Store(&r) }
+	set(3, 2)
+	f.market = run(t, f.store, market.Options{Rate: func() money.Ratio { return *rate.Load() }})
+	in := standard()
+	in.curve.FeeBasisPoints, in.first = 0, 100*unit
+	o := f.open(in)
+	order := buy(o.pool, f.user(1_000*unit), unit)
+	order.IdempotencyKey = "once"
+	first := f.trade(order)
+	capAt := func(trade market.Trade, rate money.Ratio) money.Decimal {
+		return in.curve.Price(trade.After).Mul(money.NewRatio(in.curve.InitialTokens, unit)).Mul(rate).Decimal(2)
+	}
+	want := capAt(first, money.NewRatio(3, 2))
+	if first.MarketCapUSD != want {
+		t.Errorf("market cap %s, want %s at 1.5", first.MarketCapUSD, want)
+	}
+	set(7, 1)
+	if again := f.trade(order); !again.Replayed || again.MarketCapUSD != first.MarketCapUSD {
+		t.Errorf("the repetition says %s, the first answer was %s", again.MarketCapUSD, first.MarketCapUSD)
+	}
+	place := market.Place{PoolID: o.pool}
+	tail, err := f.market.TradesAfter(t.Context(), []market.Place{place}, 10)
+	if err != nil || len(tail[place]) != 2 || tail[place][1].MarketCapUSD != want {
+		t.Errorf("in the feed: %+v, %v", tail, err)
+	}
+	if opening := tail[place][0]; opening.MarketCapUSD != capAt(opening, money.NewRatio(3, 2)) {
+		t.Errorf("the creator's first purchase: %s", opening.MarketCapUSD)
+	}
+	if err := f.store.Exec(t.Context(), "UPDATE trades SET cnpy_usd_rate = NULL"); err != nil {
+		t.Fatal(err)
+	}
+	list, _, err := f.market.Trades(t.Context(), market.TradeFilter{PoolID: o.pool}, market.Page{Number: 1, Size: 10})
+	if err != nil || list[0].MarketCapUSD != capAt(first, money.NewRatio(7, 1)) {
+		t.Errorf("one from before rates were kept is shown at the present rate: %s, %v", list[0].MarketCapUSD, err)
+	}
+}
+
+// Where no rate is known none is kept, and what is shown is at the rate of whoever
+// shows it.
+func TestTradesWithoutARate(t *testing.T) {
+	for name, o := range map[string]market.Options{
+		"no rate": {}, "an unknown one": {Rate: func() money.Ratio { return money.Ratio{} }},
+		"one beyond all numbers": {Rate: func() money.Ratio { return money.NewRatio(money.Max, 1) }},
+	} {
+		f := newFixture(t)
+		f.market = run(t, f.store, o)
+		f.trade(buy(f.open(standard()).pool, f.user(unit), unit))
+		if n := f.count("SELECT count(*) FROM trades WHERE cnpy_usd_rate IS NULL"); n != 1 {
+			t.Errorf("%s: %d trades without a rate, want 1", name, n)
+		}
 	}
 }
 

@@ -230,7 +230,7 @@ func (m *Market) attempt(ctx context.Context, batch []*pending) ([]outcome, erro
 func (m *Market) pipelined(ctx context.Context, batch []*pending) ([]outcome, error) {
 	var b *book
 	var outcomes []outcome
-	queue := func(reads *pgx.Batch) { b = queueReads(reads, batch, m.options.Now()) }
+	queue := func(reads *pgx.Batch) { b = queueReads(reads, batch, m.now()) }
 	err := m.store.InTxPipelined(ctx, queue, func() (*pgx.Batch, error) {
 		outcomes = b.decideAll(batch)
 		if b.unsure(batch, outcomes) || len(b.closed) > 0 {
@@ -255,12 +255,12 @@ func (m *Market) stepwise(ctx context.Context, batch []*pending) ([]outcome, err
 	var b *book
 	var outcomes []outcome
 	err := m.store.InTxRaw(ctx, func(ctx context.Context, tx pgx.Tx) (err error) {
-		if b, err = read(ctx, tx, batch, m.options.Now()); err != nil {
+		if b, err = read(ctx, tx, batch, m.now()); err != nil {
 			return err
 		}
 		outcomes = b.decideAll(batch)
 		if b.unsure(batch, outcomes) {
-			if b, err = read(ctx, tx, batch, m.options.Now()); err != nil {
+			if b, err = read(ctx, tx, batch, m.now()); err != nil {
 				return err
 			}
 			outcomes = b.decideAll(batch)

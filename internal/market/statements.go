@@ -116,7 +116,7 @@ func (b *book) entryStatement() statement {
 }
 
 func (b *book) tradeStatement() statement {
-	params := db.MarketInsertTradesParams{}
+	params := db.MarketInsertTradesParams{Rate: b.rate}
 	for _, t := range b.trades {
 		params.Ids = append(params.Ids, t.ID)
 		params.PoolIds = append(params.PoolIds, t.PoolID)

@@ -81,9 +81,13 @@ func (l *listing) marketCap(s curve.State, rate money.Ratio) money.Decimal {
 	return l.curve.Price(s).Mul(supply).Mul(rate).Decimal(2)
 }
 
-// show makes the trade of a row.
-func (l *listing) show(row db.Trade, rate money.Ratio) Trade {
-	fill := fillOf(row)
+// show makes the trade of a row. Its market cap is at the rate that held then; one
+// from before rates were kept is shown at the present rate.
+func (l *listing) show(row db.Trade, present money.Ratio) Trade {
+	fill, rate := fillOf(row), present
+	if row.CnpyUsdRate != nil {
+		rate = money.NewRatio(money.Amount(*row.CnpyUsdRate), money.Unit)
+	}
 	return Trade{
 		ID: row.ID, PoolID: row.PoolID, ChainID: l.chainID, UserID: row.UserID, Seq: row.Seq, Side: Side(row.Side),
 		CNPY: fill.CNPY, Tokens: fill.Tokens, Fee: fill.Fee, After: fill.After,

@@ -251,7 +251,7 @@ func (q *Queries) ListPools(ctx context.Context, arg ListPoolsParams) ([]ListPoo
 }
 
 const ListTrades = `-- name: ListTrades :many
-SELECT id, pool_id, seq, user_id, side, cnpy_amount, token_amount, fee_cnpy, cnpy_reserve_after, token_reserve_after, idempotency_key, request_hash, created_at FROM trades
+SELECT id, pool_id, seq, user_id, side, cnpy_amount, token_amount, fee_cnpy, cnpy_reserve_after, token_reserve_after, idempotency_key, request_hash, created_at, cnpy_usd_rate FROM trades
 WHERE pool_id = $1
   AND ($2::uuid IS NULL OR user_id = $2)
   AND ($3::text IS NULL OR side = $3)
@@ -296,6 +296,7 @@ func (q *Queries) ListTrades(ctx context.Context, arg ListTradesParams) ([]Trade
 			&i.IdempotencyKey,
 			&i.RequestHash,
 			&i.CreatedAt,
+			&i.CnpyUsdRate,
 		); err != nil {
 			return nil, err
 		}
@@ -308,7 +309,7 @@ func (q *Queries) ListTrades(ctx context.Context, arg ListTradesParams) ([]Trade
 }
 
 const ListTradesBelow = `-- name: ListTradesBelow :many
-SELECT id, pool_id, seq, user_id, side, cnpy_amount, token_amount, fee_cnpy, cnpy_reserve_after, token_reserve_after, idempotency_key, request_hash, created_at FROM trades WHERE pool_id = $1 AND seq <= $2
+SELECT id, pool_id, seq, user_id, side, cnpy_amount, token_amount, fee_cnpy, cnpy_reserve_after, token_reserve_after, idempotency_key, request_hash, created_at, cnpy_usd_rate FROM trades WHERE pool_id = $1 AND seq <= $2
 ORDER BY seq DESC LIMIT $3
 `
 
@@ -343,6 +344,7 @@ func (q *Queries) ListTradesBelow(ctx context.Context, arg ListTradesBelowParams
 			&i.IdempotencyKey,
 			&i.RequestHash,
 			&i.CreatedAt,
+			&i.CnpyUsdRate,
 		); err != nil {
 			return nil, err
 		}
@@ -464,12 +466,13 @@ func (q *Queries) MarketInsertEntries(ctx context.Context, arg MarketInsertEntri
 
 const MarketInsertTrades = `-- name: MarketInsertTrades :execrows
 INSERT INTO trades (id, pool_id, seq, user_id, side, cnpy_amount, token_amount, fee_cnpy,
-                    cnpy_reserve_after, token_reserve_after, idempotency_key, request_hash, created_at)
+                    cnpy_reserve_after, token_reserve_after, idempotency_key, request_hash, created_at, cnpy_usd_rate)
 SELECT unnest($1::uuid[]), unnest($2::uuid[]), unnest($3::int8[]),
        unnest($4::uuid[]), unnest($5::text[]), unnest($6::int8[]),
        unnest($7::int8[]), unnest($8::int8[]),
        unnest($9::int8[]), unnest($10::int8[]),
-       nullif(unnest($11::text[]), ''), unnest($12::bytea[]), unnest($13::timestamptz[])
+       nullif(unnest($11::text[]), ''), unnest($12::bytea[]), unnest($13::timestamptz[]),
+       $14::int8
 `
 
 type MarketInsertTradesParams struct {
@@ -486,6 +489,7 @@ type MarketInsertTradesParams struct {
 	Keys               []string
 	RequestHashes      [][]byte
 	Ats                []time.Time
+	Rate               *int64
 }
 
 // An empty key stands for none.
@@ -504,6 +508,7 @@ func (q *Queries) MarketInsertTrades(ctx context.Context, arg MarketInsertTrades
 		arg.Keys,
 		arg.RequestHashes,
 		arg.Ats,
+		arg.Rate,
 	)
 	if err != nil {
 		return 0, err
@@ -574,7 +579,7 @@ func (q *Queries) MarketPools(ctx context.Context, ids []uuid.UUID) ([]MarketPoo
 }
 
 const MarketTradesByID = `-- name: MarketTradesByID :many
-SELECT id, pool_id, seq, user_id, side, cnpy_amount, token_amount, fee_cnpy, cnpy_reserve_after, token_reserve_after, idempotency_key, request_hash, created_at FROM trades WHERE id = ANY($1::uuid[])
+SELECT id, pool_id, seq, user_id, side, cnpy_amount, token_amount, fee_cnpy, cnpy_reserve_after, token_reserve_after, idempotency_key, request_hash, created_at, cnpy_usd_rate FROM trades WHERE id = ANY($1::uuid[])
 `
 
 func (q *Queries) MarketTradesByID(ctx context.Context, ids []uuid.UUID) ([]Trade, error) {
@@ -600,6 +605,7 @@ func (q *Queries) MarketTradesByID(ctx context.Context, ids []uuid.UUID) ([]Trad
 			&i.IdempotencyKey,
 			&i.RequestHash,
 			&i.CreatedAt,
+			&i.CnpyUsdRate,
 		); err != nil {
 			return nil, err
 		}
@@ -612,9 +618,9 @@ func (q *Queries) MarketTradesByID(ctx context.Context, ids []uuid.UUID) ([]Trad
 }
 
 const MarketTradesByKey = `-- name: MarketTradesByKey :many
-SELECT t.id, t.pool_id, t.seq, t.user_id, t.side, t.cnpy_amount, t.token_amount, t.fee_cnpy, t.cnpy_reserve_after, t.token_reserve_after, t.idempotency_key, t.request_hash, t.created_at FROM (SELECT unnest($1::uuid[]) AS user_id, unnest($2::text[]) AS key) k
+SELECT t.id, t.pool_id, t.seq, t.user_id, t.side, t.cnpy_amount, t.token_amount, t.fee_cnpy, t.cnpy_reserve_after, t.token_reserve_after, t.idempotency_key, t.request_hash, t.created_at, t.cnpy_usd_rate FROM (SELECT unnest($1::uuid[]) AS user_id, unnest($2::text[]) AS key) k
 CROSS JOIN LATERAL (
-    SELECT id, pool_id, seq, user_id, side, cnpy_amount, token_amount, fee_cnpy, cnpy_reserve_after, token_reserve_after, idempotency_key, request_hash, created_at FROM trades x WHERE x.user_id = k.user_id AND x.idempotency_key = k.key LIMIT 1
+    SELECT id, pool_id, seq, user_id, side, cnpy_amount, token_amount, fee_cnpy, cnpy_reserve_after, token_reserve_after, idempotency_key, request_hash, created_at, cnpy_usd_rate FROM trades x WHERE x.user_id = k.user_id AND x.idempotency_key = k.key LIMIT 1
 ) t
 `
 
@@ -648,6 +654,7 @@ func (q *Queries) MarketTradesByKey(ctx context.Context, arg MarketTradesByKeyPa
 			&i.IdempotencyKey,
 			&i.RequestHash,
 			&i.CreatedAt,
+			&i.CnpyUsdRate,
 		); err != nil {
 			return nil, err
 		}
@@ -787,7 +794,7 @@ func (q *Queries) MarketWindowBuys(ctx context.Context, arg MarketWindowBuysPara
 }
 
 const PoolDays = `-- name: PoolDays :many
-SELECT d.volume, d.high, d.low, f.id, f.pool_id, f.seq, f.user_id, f.side, f.cnpy_amount, f.token_amount, f.fee_cnpy, f.cnpy_reserve_after, f.token_reserve_after, f.idempotency_key, f.request_hash, f.created_at
+SELECT d.volume, d.high, d.low, f.id, f.pool_id, f.seq, f.user_id, f.side, f.cnpy_amount, f.token_amount, f.fee_cnpy, f.cnpy_reserve_after, f.token_reserve_after, f.idempotency_key, f.request_hash, f.created_at, f.cnpy_usd_rate
 FROM (
     SELECT t.pool_id, min(t.seq)::int8 AS first_seq, sum(t.cnpy_amount)::int8 AS volume,
            coalesce(trunc(max(t.price), 12), 0)::text AS high, coalesce(trunc(min(t.price), 12), 0)::text AS low
@@ -838,6 +845,7 @@ func (q *Queries) PoolDays(ctx context.Context, arg PoolDaysParams) ([]PoolDaysR
 			&i.Trade.IdempotencyKey,
 			&i.Trade.RequestHash,
 			&i.Trade.CreatedAt,
+			&i.Trade.CnpyUsdRate,
 		); err != nil {
 			return nil, err
 		}

@@ -82,7 +82,7 @@ func (q *Queries) ChainsUpdatedSince(ctx context.Context, arg ChainsUpdatedSince
 }
 
 const LastTradeBefore = `-- name: LastTradeBefore :one
-SELECT id, pool_id, seq, user_id, side, cnpy_amount, token_amount, fee_cnpy, cnpy_reserve_after, token_reserve_after, idempotency_key, request_hash, created_at FROM trades
+SELECT id, pool_id, seq, user_id, side, cnpy_amount, token_amount, fee_cnpy, cnpy_reserve_after, token_reserve_after, idempotency_key, request_hash, created_at, cnpy_usd_rate FROM trades
 WHERE pool_id = $1 AND created_at < $2::timestamptz
 ORDER BY created_at DESC, seq DESC LIMIT 1
 `
@@ -109,6 +109,7 @@ func (q *Queries) LastTradeBefore(ctx context.Context, arg LastTradeBeforeParams
 		&i.IdempotencyKey,
 		&i.RequestHash,
 		&i.CreatedAt,
+		&i.CnpyUsdRate,
 	)
 	return i, err
 }
@@ -321,7 +322,7 @@ func (q *Queries) PoolsUpdatedSince(ctx context.Context, arg PoolsUpdatedSincePa
 }
 
 const TradesAfter = `-- name: TradesAfter :many
-SELECT k.seq::int8 AS behind, t.id, t.pool_id, t.seq, t.user_id, t.side, t.cnpy_amount, t.token_amount, t.fee_cnpy, t.cnpy_reserve_after, t.token_reserve_after, t.idempotency_key, t.request_hash, t.created_at
+SELECT k.seq::int8 AS behind, t.id, t.pool_id, t.seq, t.user_id, t.side, t.cnpy_amount, t.token_amount, t.fee_cnpy, t.cnpy_reserve_after, t.token_reserve_after, t.idempotency_key, t.request_hash, t.created_at, t.cnpy_usd_rate
 FROM (SELECT unnest($1::uuid[]) AS pool_id, unnest($2::int8[]) AS seq) k
 JOIN trades t ON t.pool_id = k.pool_id AND t.seq > k.seq AND t.seq <= k.seq + $3::int8
 ORDER BY t.pool_id, k.seq, t.seq
@@ -364,6 +365,7 @@ func (q *Queries) TradesAfter(ctx context.Context, arg TradesAfterParams) ([]Tra
 			&i.Trade.IdempotencyKey,
 			&i.Trade.RequestHash,
 			&i.Trade.CreatedAt,
+			&i.Trade.CnpyUsdRate,
 		); err != nil {
 			return nil, err
 		}

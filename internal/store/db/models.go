@@ -330,6 +330,7 @@ type Trade struct {
 	IdempotencyKey    *string
 	RequestHash       []byte
 	CreatedAt         time.Time
+	CnpyUsdRate       *int64
 }
 
 type User struct {

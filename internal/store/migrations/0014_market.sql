@@ -9,3 +9,7 @@ CREATE INDEX IF NOT EXISTS chains_by_launch ON chains ((coalesce(next_launch_att
     WHERE status = 'pending_launch';
 -- What a creator has open, which is bounded.
 CREATE INDEX IF NOT EXISTS chains_open_by_creator ON chains (created_by) WHERE status IN ('draft', 'pending_launch');
+
+-- USD per CNPY at a trade, in millionths, so that its market cap is a snapshot.
+-- NULL is unknown: trades from before, which are shown at the present rate.
+ALTER TABLE trades ADD COLUMN IF NOT EXISTS cnpy_usd_rate INT8;

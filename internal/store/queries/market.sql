@@ -78,12 +78,13 @@ SELECT unnest(sqlc.arg(account_ids)::uuid[]), unnest(sqlc.arg(seqs)::int8[]), un
 -- An empty key stands for none.
 -- name: MarketInsertTrades :execrows
 INSERT INTO trades (id, pool_id, seq, user_id, side, cnpy_amount, token_amount, fee_cnpy,
-                    cnpy_reserve_after, token_reserve_after, idempotency_key, request_hash, created_at)
+                    cnpy_reserve_after, token_reserve_after, idempotency_key, request_hash, created_at, cnpy_usd_rate)
 SELECT unnest(sqlc.arg(ids)::uuid[]), unnest(sqlc.arg(pool_ids)::uuid[]), unnest(sqlc.arg(seqs)::int8[]),
        unnest(sqlc.arg(user_ids)::uuid[]), unnest(sqlc.arg(sides)::text[]), unnest(sqlc.arg(cnpy_amounts)::int8[]),
        unnest(sqlc.arg(token_amounts)::int8[]), unnest(sqlc.arg(fees)::int8[]),
        unnest(sqlc.arg(cnpy_reserves_after)::int8[]), unnest(sqlc.arg(token_reserves_after)::int8[]),
-       nullif(unnest(sqlc.arg(keys)::text[]), ''), unnest(sqlc.arg(request_hashes)::bytea[]), unnest(sqlc.arg(ats)::timestamptz[]);
+       nullif(unnest(sqlc.arg(keys)::text[]), ''), unnest(sqlc.arg(request_hashes)::bytea[]), unnest(sqlc.arg(ats)::timestamptz[]),
+       sqlc.narg(rate)::int8;
 
 -- name: InsertGraduation :exec
 INSERT INTO graduations (chain_id, pool_id, closing_trade_id, cnpy_reserve, token_reserve, created_at)
