@@ -65,35 +65,35 @@ func (v *village) locked(ctx context.Context) (order bridge.Order, swap bridge.S
 
 // fill pays for a locked order, and pays again; a look that comes again finds
 // nothing new.
-func (v *village) fill(ctx context.Context) error {
+func (v *village) fill(ctx context.Context) (bool, error) {
 	order, swap, ok, err := v.locked(ctx)
 	if !ok {
-		return err
+		return false, err
 	}
 	v.now = v.now.Add(time.Second)
 	for range 2 {
 		v.counter.Pay(v.now, swap.Locks[0].Address, swap.Locks[0].Pay)
 		if err := v.look(ctx); err != nil {
-			return err
+			return false, err
 		}
 	}
 	if err := v.look(ctx); err != nil {
-		return err
+		return false, err
 	}
 	v.move(swap.BuyerID, ledger.CNPY, order.CNPY)
-	return v.stands(ctx, order.ID, bridge.Closed)
+	return true, v.stands(ctx, order.ID, bridge.Closed)
 }
 
 // unpaid lets a lock run out: for want of a payment, for one that is a unit short,
 // or for one that comes late. The order is taken back afterwards.
-func (v *village) unpaid(ctx context.Context) error {
+func (v *village) unpaid(ctx context.Context) (bool, error) {
 	order, swap, ok, err := v.locked(ctx)
 	if !ok {
-		return err
+		return false, err
 	}
 	lock := swap.Locks[0]
 	if err := v.orders.DeleteOrder(ctx, order.SellerID, order.ID); kindOf(err) != fault.Conflict {
-		return fmt.Errorf("a locked order is taken back: %w", err)
+		return false, fmt.Errorf("a locked order is taken back: %w", err)
 	}
 	manner := v.random.IntN(3)
 	if manner == 0 {
@@ -105,34 +105,34 @@ func (v *village) unpaid(ctx context.Context) error {
 	}
 	v.counter.Mine(v.now)
 	if err := v.look(ctx); err != nil {
-		return err
+		return false, err
 	}
 	if err := v.stands(ctx, order.ID, bridge.Open); err != nil {
-		return err
+		return false, err
 	}
-	return v.takeBack(ctx, order)
+	return true, v.takeBack(ctx, order)
 }
 
 // takenBack changes an order and takes it back, twice.
-func (v *village) takenBack(ctx context.Context) error {
+func (v *village) takenBack(ctx context.Context) (bool, error) {
 	order, ok, err := v.offer(ctx)
 	if !ok {
-		return err
+		return false, err
 	}
 	amount := counterchain.DefaultMinOrder + v.upTo(3_000*unit)
 	changed, err := v.orders.UpdateOrder(ctx, order.SellerID, order.ID, bridge.OrderChange{CNPY: &amount})
 	switch {
 	case isRefusal(err) && v.has(order.SellerID, ledger.CNPY) < amount-order.CNPY:
 	case err != nil:
-		return err
+		return false, err
 	default:
 		v.move(order.SellerID, ledger.CNPY, order.CNPY-amount)
 		order = changed
 	}
 	if err := v.takeBack(ctx, order); err != nil {
-		return err
+		return false, err
 	}
-	return v.orders.DeleteOrder(ctx, order.SellerID, order.ID)
+	return true, v.orders.DeleteOrder(ctx, order.SellerID, order.ID)
 }
 
 func (v *village) takeBack(ctx context.Context, order bridge.Order) error {

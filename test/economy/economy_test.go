@@ -15,8 +15,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/uuid"
-
 	"github.com/lucid-blockchain/lucid/internal/bridge"
 	"github.com/lucid-blockchain/lucid/internal/chain"
 	"github.com/lucid-blockchain/lucid/internal/keystore"
@@ -43,9 +41,9 @@ const (
 // economy is one database with the services that move value on it.
 type economy struct {
 	store  *store.Store
-	market *market.Market
+	pods   [2]*market.Market // all trade the same pools
 	chains *chain.Service
-	steps  sync.Map // of *atomic.Int64, by the name of the step
+	steps  sync.Map // of *atomic.Int64, by the name of what was done
 }
 
 func (e *economy) count(step string) {
@@ -53,12 +51,38 @@ func (e *economy) count(step string) {
 	n.(*atomic.Int64).Add(1)
 }
 
-func (e *economy) counts() string {
+func (e *economy) counted() map[string]int64 {
 	counted := map[string]int64{}
 	e.steps.Range(func(name, n any) bool {
 		counted[name.(string)] = n.(*atomic.Int64).Load()
 		return true
 	})
+	return counted
+}
+
+// enough fails where something was hardly ever done: then the run proves little
+// about it. A short run is for going after a failure.
+func (e *economy) enough(t *testing.T) {
+	if *sequences < 1_000 {
+		return
+	}
+	counted, steps := e.counted(), int64(*sequences)*stepsPerSequence
+	least := map[string]int64{
+		"launches of linear curves": steps / 1000, "closings": steps / 2000, "of them refused": steps / 100,
+		"of them asked again": steps / 20, "of them with a used key": steps / 50,
+	}
+	for _, s := range new(village).steps() {
+		least[s.name] = steps * int64(s.share) / 100 / 4
+	}
+	for name, want := range least {
+		if counted[name] < want {
+			t.Errorf("%d %s in %d steps, want at least %d", counted[name], name, steps, want)
+		}
+	}
+}
+
+func (e *economy) counts() string {
+	counted := e.counted()
 	var words []string
 	for _, name := range slices.Sorted(maps.Keys(counted)) {
 		words = append(words, fmt.Sprintf("%d %s", counted[name], name))
@@ -70,7 +94,8 @@ func (e *economy) counts() string {
 // run and afterwards. Within a sequence each step is held against what the village
 // knows: no balance but the expected ones changes, no pool's product falls, nobody
 // profits by buying and selling at once, and a request that comes again changes
-// nothing.
+// nothing. A sequence is its village's whatever else happens, and a village is
+// nobody else's, so that a seed gives each of them again.
 func TestWhateverHappens(t *testing.T) {
 	if *seed == 0 {
 		*seed = uint64(time.Now().UnixNano())
@@ -80,7 +105,6 @@ func TestWhateverHappens(t *testing.T) {
 	trading, done := context.WithCancel(t.Context())
 	proofs := make(chan int, 1)
 	go func() { proofs <- e.proveUntil(t, trading) }()
-	var next atomic.Int64
 	var all sync.WaitGroup
 	for i := range villages {
 		all.Go(func() {
@@ -89,7 +113,7 @@ func TestWhateverHappens(t *testing.T) {
 				t.Errorf("village %d: %v", i, err)
 				return
 			}
-			for n := next.Add(1); n <= int64(*sequences) && !t.Failed(); n = next.Add(1) {
+			for n := i; n < *sequences && !t.Failed(); n += villages {
 				v.random = rand.New(rand.NewPCG(*seed, uint64(n)))
 				if err := v.sequence(t.Context()); err != nil {
 					t.Errorf("sequence %d: %v", n, err)
@@ -101,6 +125,9 @@ func TestWhateverHappens(t *testing.T) {
 	done()
 	t.Logf("proved %d times while it moved; steps: %s", <-proofs, e.counts())
 	e.prove(t)
+	if !t.Failed() {
+		e.enough(t)
+	}
 }
 
 func open(t *testing.T) *economy {
@@ -110,18 +137,27 @@ func open(t *testing.T) *economy {
 	if err != nil {
 		t.Fatal(err)
 	}
-	e := &economy{store: s, market: market.New(s, market.Options{})}
-	e.chains = &chain.Service{Store: s, Market: e.market, Keys: keys}
+	e := &economy{store: s}
+	for i := range e.pods {
+		e.pods[i] = run(t, s)
+	}
+	e.chains = &chain.Service{Store: s, Market: e.pods[0], Keys: keys}
+	return e
+}
+
+// run starts a market that stops with the test.
+func run(t *testing.T, s *store.Store) *market.Market {
+	m := market.New(s, market.Options{})
 	ctx, stop := context.WithCancel(context.Background())
 	stopped := make(chan error, 1)
-	go func() { stopped <- e.market.Run(ctx) }()
+	go func() { stopped <- m.Run(ctx) }()
 	t.Cleanup(func() {
 		stop()
 		if err := <-stopped; err != nil {
 			t.Errorf("the market stopped: %v", err)
 		}
 	})
-	return e
+	return m
 }
 
 // prove has the ledger's rules checked on a consistent snapshot.
@@ -157,11 +193,10 @@ func (e *economy) book(w bridge.Witness, now func() time.Time) *bridge.Service {
 func (e *economy) settle(ctx context.Context, i int) (*village, error) {
 	v := newVillage(e, i)
 	for range 3 {
-		v.people = append(v.people, uuid.New())
+		v.people = append(v.people, v.anyID())
 	}
-	steps := []func(context.Context) error{v.faucet, v.faucet, v.faucet, v.launch, v.launch}
-	for _, step := range steps {
-		if err := step(ctx); err != nil {
+	for _, step := range []deed{v.faucet, v.faucet, v.faucet, v.launch, v.launch} {
+		if _, err := step(ctx); err != nil {
 			return nil, err
 		}
 	}
