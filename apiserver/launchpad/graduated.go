@@ -234,10 +234,22 @@ func readInstruction(body *httpx.Object, user uuid.UUID) instruction {
 	return in
 }
 
-// readAuthority holds to one of the three ways to sign: a transaction signed
-// elsewhere, a wallet with its password, or nothing, which is the wallet that
-// the platform keeps. Simulating needs no password.
+// fromTreasury has the treasury of the caller's chain sign.
+const fromTreasury = "treasury"
+
+// readAuthority holds to one of the four ways to sign: a transaction signed
+// elsewhere, a wallet with its password, the treasury of the caller's chain, or
+// nothing, which is the wallet that the platform keeps. Simulating needs no password.
 func (in *instruction) readAuthority(body *httpx.Object) {
+	if in.by.Treasury = body.OneOf("from", fromTreasury) == fromTreasury; in.by.Treasury {
+		for _, name := range []string{"wallet_id", "password", "signed_transaction"} {
+			if body.Has(name) {
+				body.Refuse(name, httpx.RuleUnknown, "does not go with from", nil)
+			}
+		}
+		body.Text("signed_transaction") // known, so that it is refused once
+		return
+	}
 	if signed := body.Text("signed_transaction"); signed != nil {
 		raw, ok := decodeSigned(*signed)
 		if !ok {

@@ -271,6 +271,20 @@ func TestGraduatedIdempotencyKey(t *testing.T) {
 	}
 }
 
+// A chain's creator orders from its treasury; others are refused, and so is what
+// still vests.
+func TestOrdersFromTheTreasury(t *testing.T) {
+	p := newLivePlatform(t)
+	body := `{"chain_id": "` + p.chain + `", "side": "sell", "token_amount": 1, "from": "treasury", "simulate": true}`
+	expect(t, p.as(uuid.New(), http.MethodPost, "/graduated-pools/swap", body), http.StatusForbidden, "FORBIDDEN", "Access denied")
+	answer := p.as(p.whale, http.MethodPost, "/graduated-pools/swap", body)
+	if answer.Status != http.StatusOK {
+		t.Fatalf("the creator: %d %s", answer.Status, answer.Body)
+	}
+	expect(t, p.order("swap", `"side": "sell", "token_amount": 1, "from": "treasury"`),
+		http.StatusUnprocessableEntity, "UNPROCESSABLE_ENTITY", "The account's balance on the chain is too low for the order and its network fee")
+}
+
 func TestGraduatedRefusals(t *testing.T) {
 	p := newLivePlatform(t)
 	const which = "give exactly one of pool_id and chain_id"
@@ -294,6 +308,9 @@ func TestGraduatedRefusals(t *testing.T) {
 		{"a wallet without its password", "liquidity-deposit", `{"pool_id": "` + p.chain + `", "wallet_id": "` + p.chain + `"}`, map[string]string{
 			"password": "is required with wallet_id", "cnpy_amount": some, "token_amount": some,
 		}},
+		{"two who sign", "swap", `{"chain_id": "` + p.chain + `", "side": "sell", "token_amount": 1, "from": "treasury", "wallet_id": "` + p.chain + `", "signed_transaction": "?"}`,
+			map[string]string{"wallet_id": "does not go with from", "signed_transaction": "does not go with from"}},
+		{"somebody else's purse", "swap", `{"chain_id": "` + p.chain + `", "side": "sell", "token_amount": 1, "from": "fees"}`, map[string]string{"from": "must be treasury"}},
 		{"an amount that can't be read is not missing", "liquidity-deposit", `{"pool_id": "` + p.chain + `", "cnpy_amount": "much", "min_shares": -1}`,
 			map[string]string{"cnpy_amount": "must be a decimal number such as 12.5", "min_shares": "must be at least 0"}},
 		{"too large a part", "liquidity-withdrawal", `{"pool_id": "` + p.chain + `", "percent": 101, "min_cnpy": "a"}`, map[string]string{

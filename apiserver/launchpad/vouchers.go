@@ -107,7 +107,7 @@ func readVoucher(body *httpx.Object, direction graduated.Direction, request *gra
 	}
 	foreign := []string{"to"}
 	if direction == graduated.Inward {
-		foreign = []string{"wallet_id", "password", "signed_transaction", "deadline"}
+		foreign = []string{"wallet_id", "password", "signed_transaction", "deadline", "from"}
 	} else {
 		in.readAuthority(body)
 	}
@@ -117,7 +117,8 @@ func readVoucher(body *httpx.Object, direction graduated.Direction, request *gra
 		}
 	}
 	if direction == graduated.Inward {
-		body.Text("signed_transaction") // known, so that it is refused once
+		body.Text("signed_transaction") // known, so that each is refused once
+		body.Text("from")
 	}
 	return in.by
 }

@@ -167,6 +167,52 @@ func TestFirstDepositOpensThePool(t *testing.T) {
 	w.proveLedger(0)
 }
 
+// A chain's creator, and nobody else, orders from its treasury: so a chain without a
+// virtual pool gets one, with nothing but CNPY brought there from the ledger.
+func TestCreatorOpensThePoolFromTheTreasury(t *testing.T) {
+	w := &world{t: t, store: storetest.Open(t), chain: uuid.New(), whale: uuid.New()}
+	keys, err := keystore.New(w.store, bytes.Repeat([]byte{7}, keystore.KeySize))
+	w.must(err)
+	chains := &chain.Service{Store: w.store, Market: market.New(w.store, market.Options{})}
+	w.must(w.store.Queries().EnsureUser(t.Context(), w.whale))
+	_, err = chains.Declare(t.Context(), w.chain, chain.Spec{ChainName: "Blocks", TokenSymbol: "BLK", Direct: true, CreatedBy: w.whale})
+	w.must(err)
+	_, err = ledger.Faucet(t.Context(), w.store, w.whale, 10_000*unit)
+	w.must(err)
+	_, err = chains.LaunchDeclared(t.Context(), w.chain, nil)
+	w.must(err)
+	home, err := keys.EnsureTreasury(t.Context(), w.chain)
+	w.must(err)
+	w.live = graduatedtest.Graduate(t, w.store, keys, w.chain, func(in *genesis.Input) { in.Treasury = home })
+	w.service = &graduated.Service{Store: w.store, Custody: keys}
+	defer w.index()()
+
+	_, err = w.service.VoucherIn(t.Context(), graduated.VoucherRequest{PoolID: w.chain, Caller: w.whale, Amount: 600 * unit, To: &home})
+	w.must(err)
+	if left := w.carry(); left != 0 {
+		t.Fatalf("%d vouchers are left", left)
+	}
+	treasury := graduated.Authority{Caller: w.whale, Treasury: true}
+	first := graduated.Order{PoolID: w.chain, Message: tx.Deposit{CNPY: 500 * unit, Tokens: 50_000 * unit}}
+	for what, do := range map[string]func(context.Context, graduated.Order, graduated.Authority) (graduated.Receipt, error){
+		"simulated": w.service.Simulate, "executed": w.service.Execute,
+	} {
+		_, err := do(t.Context(), first, graduated.Authority{Caller: uuid.New(), Treasury: true})
+		w.refused("a stranger's order, "+what, err, fault.Forbidden, "Access denied")
+	}
+	foreseen, err := w.service.Simulate(t.Context(), first, treasury)
+	w.must(err)
+	done, err := w.service.Execute(t.Context(), first, treasury)
+	w.must(err)
+	if done.Shares != foreseen.Shares || foreseen.Address != home.String() || done.Address != home.String() {
+		t.Errorf("foreseen %+v, done %+v", foreseen, done)
+	}
+	out, err := w.service.VoucherOut(t.Context(), graduated.VoucherRequest{PoolID: w.chain, Caller: w.whale, Amount: 100 * unit}, treasury)
+	w.must(err)
+	w.awaitStatus(w.whale, out.ID, graduated.VoucherSettled)
+	w.proveLedger(0)
+}
+
 // Of a chain with another genesis than the recorded one nothing is told.
 func TestAnotherChainAtTheEndpoint(t *testing.T) {
 	w := newDirectWorld(t)

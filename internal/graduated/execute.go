@@ -187,7 +187,7 @@ func (e errand) sign(ctx context.Context) (made transaction, err error) {
 		}
 		return transactionOf(e.by.Signed, 0)
 	}
-	err = e.withKey(ctx, e.by, func(key ed25519.PrivateKey) (err error) {
+	err = e.withKey(ctx, e.target, e.by, func(key ed25519.PrivateKey) (err error) {
 		made, err = e.signWith(ctx, key)
 		return err
 	})
@@ -218,7 +218,7 @@ func (e errand) signWith(ctx context.Context, key ed25519.PrivateKey) (transacti
 }
 
 // withKey opens the wallet that the order is to be signed with.
-func (s *Service) withKey(ctx context.Context, by Authority, use func(ed25519.PrivateKey) error) error {
+func (s *Service) withKey(ctx context.Context, t target, by Authority, use func(ed25519.PrivateKey) error) error {
 	switch {
 	case by.WalletID != nil && s.Wallets == nil:
 		return errNoWallet()
@@ -227,7 +227,7 @@ func (s *Service) withKey(ctx context.Context, by Authority, use func(ed25519.Pr
 	case s.Custody == nil:
 		return errNoCustody()
 	}
-	key, err := s.Custody.UserKey(ctx, by.Caller)
+	key, err := s.kept(ctx, t, by)
 	if store.NotFound(err) {
 		return errNoCustody()
 	}
@@ -236,6 +236,17 @@ func (s *Service) withKey(ctx context.Context, by Authority, use func(ed25519.Pr
 	}
 	defer clear(key)
 	return use(key)
+}
+
+// kept is the key of a wallet that the platform keeps.
+func (s *Service) kept(ctx context.Context, t target, by Authority) (ed25519.PrivateKey, error) {
+	if !by.Treasury {
+		return s.Custody.UserKey(ctx, by.Caller)
+	}
+	if err := t.treasurer(by.Caller); err != nil {
+		return nil, err
+	}
+	return s.Custody.TreasuryKey(ctx, t.chainID)
 }
 
 // expiry is in whole seconds, as the chain counts, and not after the deadline.

@@ -35,6 +35,8 @@ type Wallets interface {
 // caller's own key alone.
 type Custody interface {
 	UserKey(ctx context.Context, user uuid.UUID) (ed25519.PrivateKey, error)
+	// TreasuryKey is the key of a chain's treasury.
+	TreasuryKey(ctx context.Context, chain uuid.UUID) (ed25519.PrivateKey, error)
 	// EnsureAddress returns the address of that wallet, which is made for whoever
 	// has none.
 	EnsureAddress(ctx context.Context, user uuid.UUID) (livechain.Address, error)
@@ -216,7 +218,8 @@ func dayOf(p db.GraduatedPool, price money.Ratio) (Day, error) {
 type target struct {
 	poolID, chainID      uuid.UUID
 	network, genesisHash string
-	filled               bool // the pool is known to have liquidity
+	creator              uuid.UUID // zero where the chain is the platform's
+	filled               bool      // the pool is known to have liquidity
 	client               *client.Client
 }
 
@@ -239,8 +242,17 @@ func (s *Service) target(ctx context.Context, id uuid.UUID) (target, error) {
 		return target{}, fmt.Errorf("reach chain %s: %s", row.ID, err.Error())
 	}
 	return target{
-		poolID: PoolID(row.ID), chainID: row.ID, network: *row.Network, genesisHash: *row.GenesisHash, filled: row.IsFilled, client: c,
+		poolID: PoolID(row.ID), chainID: row.ID, network: *row.Network, genesisHash: *row.GenesisHash,
+		creator: row.CreatedBy, filled: row.IsFilled, client: c,
 	}, nil
+}
+
+// treasurer refuses everybody but the chain's creator, whose treasury it is.
+func (t target) treasurer(caller uuid.UUID) error {
+	if t.creator == uuid.Nil || t.creator != caller {
+		return fault.New(fault.Forbidden, "Access denied")
+	}
+	return nil
 }
 
 // info asks the chain what it is, and holds it to be the recorded one.

@@ -145,6 +145,9 @@ func (e errand) fingerprint() []byte {
 	if e.by.WalletID != nil {
 		fmt.Fprintf(h, "by wallet %s\n", e.by.WalletID)
 	}
+	if e.by.Treasury {
+		fmt.Fprintln(h, "by the treasury")
+	}
 	if len(e.by.Signed) > 0 {
 		fmt.Fprintf(h, "signed %s\n", client.HashOf(e.by.Signed))
 	}

@@ -21,15 +21,16 @@ type Order struct {
 	IdempotencyKey string
 }
 
-// Authority says in whose name an order is signed. Of the three ways exactly one
+// Authority says in whose name an order is signed. Of the four ways exactly one
 // is taken: a transaction that has been signed elsewhere, a wallet of the
-// caller's and its password, or the wallet that the platform keeps for the
-// caller.
+// caller's and its password, the treasury of a chain that the caller has made, or
+// the wallet that the platform keeps for the caller.
 type Authority struct {
 	Caller   uuid.UUID
 	Signed   []byte
 	WalletID *uuid.UUID
 	Password string
+	Treasury bool
 }
 
 // Validate reports every wrong field at once, by the names of the REST bodies.

@@ -29,7 +29,7 @@ func (s *Service) Simulate(ctx context.Context, o Order, by Authority) (Receipt,
 	if err := s.onTime(o); err != nil {
 		return Receipt{}, err
 	}
-	who, err := s.signer(ctx, o, by, info)
+	who, err := s.signer(ctx, t, o, by, info)
 	if err != nil {
 		return Receipt{}, err
 	}
@@ -135,15 +135,15 @@ type signer struct {
 	fee     money.Amount
 }
 
-func (s *Service) signer(ctx context.Context, o Order, by Authority, info app.Info) (signer, error) {
+func (s *Service) signer(ctx context.Context, t target, o Order, by Authority, info app.Info) (signer, error) {
 	if len(by.Signed) > 0 {
 		return s.signedBy(o, by.Signed, info)
 	}
 	_, withdraws := o.Message.(tx.Withdrawal)
-	if by.WalletID == nil && !withdraws {
+	if by.WalletID == nil && !by.Treasury && !withdraws {
 		return signer{fee: info.MinFee}, nil
 	}
-	address, err := s.addressOf(ctx, by)
+	address, err := s.addressOf(ctx, t, by)
 	return signer{&address, info.MinFee}, err
 }
 
@@ -164,14 +164,21 @@ func (s *Service) signedBy(o Order, raw []byte, info app.Info) (signer, error) {
 	return signer{&made.Sender, made.fee}, nil
 }
 
-// addressOf is the account of a wallet of the caller's own, or of the one that the
-// platform keeps for them.
-func (s *Service) addressOf(ctx context.Context, by Authority) (livechain.Address, error) {
+// addressOf is the account of a wallet of the caller's own, of their chain's treasury,
+// or of the wallet that the platform keeps for them.
+func (s *Service) addressOf(ctx context.Context, t target, by Authority) (livechain.Address, error) {
 	if by.WalletID != nil {
 		return s.walletOf(ctx, by)
 	}
 	if s.Custody == nil {
 		return livechain.Address{}, errNoCustody()
+	}
+	if by.Treasury {
+		if err := t.treasurer(by.Caller); err != nil {
+			return livechain.Address{}, err
+		}
+		wallet, err := s.Store.Queries().GetTreasuryWallet(ctx, &t.chainID)
+		return parseAddress(wallet.Address, err, errNoCustody)
 	}
 	wallet, err := s.Store.Queries().GetPlatformWallet(ctx, &by.Caller)
 	return parseAddress(wallet.Address, err, errNoCustody)

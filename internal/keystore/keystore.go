@@ -160,7 +160,16 @@ func (k *Keystore) generate(o owner) (db.InsertWalletParams, error) {
 // that its user has deactivated is an Unprocessable fault. Clear the key when it
 // has been used.
 func (k *Keystore) UserKey(ctx context.Context, user uuid.UUID) (ed25519.PrivateKey, error) {
-	wallet, err := k.store.Queries().GetPlatformWallet(ctx, &user)
+	return k.open(ctx, owner{user: &user})
+}
+
+// TreasuryKey opens the private key of a chain's treasury, as UserKey does a user's.
+func (k *Keystore) TreasuryKey(ctx context.Context, chain uuid.UUID) (ed25519.PrivateKey, error) {
+	return k.open(ctx, owner{chain: &chain})
+}
+
+func (k *Keystore) open(ctx context.Context, o owner) (ed25519.PrivateKey, error) {
+	wallet, err := o.find(ctx, k.store.Queries())
 	if err != nil {
 		return nil, fmt.Errorf("find the platform wallet: %w", err)
 	}

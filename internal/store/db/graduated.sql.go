@@ -276,7 +276,7 @@ func (q *Queries) GraduatedDaysOver(ctx context.Context, arg GraduatedDaysOverPa
 }
 
 const GraduatedTarget = `-- name: GraduatedTarget :one
-SELECT c.id, c.chain_id AS network, c.rpc_endpoint, c.genesis_hash, c.direct, (coalesce(p.share_supply, 0) > 0)::bool AS is_filled
+SELECT c.id, c.chain_id AS network, c.rpc_endpoint, c.genesis_hash, c.direct, c.created_by, (coalesce(p.share_supply, 0) > 0)::bool AS is_filled
 FROM chains c LEFT JOIN graduated_pools p ON p.chain_id = c.id
 WHERE (c.id = $1 OR p.id = $1) AND c.is_graduated
 `
@@ -287,6 +287,7 @@ type GraduatedTargetRow struct {
 	RpcEndpoint *string
 	GenesisHash *string
 	Direct      bool
+	CreatedBy   uuid.UUID
 	IsFilled    bool
 }
 
@@ -301,6 +302,7 @@ func (q *Queries) GraduatedTarget(ctx context.Context, id uuid.UUID) (GraduatedT
 		&i.RpcEndpoint,
 		&i.GenesisHash,
 		&i.Direct,
+		&i.CreatedBy,
 		&i.IsFilled,
 	)
 	return i, err

@@ -18,7 +18,7 @@ SELECT count(*) FROM graduated_pools WHERE share_supply > 0;
 -- A live chain by its id or its pool's, and whether its pool is known to have
 -- liquidity.
 -- name: GraduatedTarget :one
-SELECT c.id, c.chain_id AS network, c.rpc_endpoint, c.genesis_hash, c.direct, (coalesce(p.share_supply, 0) > 0)::bool AS is_filled
+SELECT c.id, c.chain_id AS network, c.rpc_endpoint, c.genesis_hash, c.direct, c.created_by, (coalesce(p.share_supply, 0) > 0)::bool AS is_filled
 FROM chains c LEFT JOIN graduated_pools p ON p.chain_id = c.id
 WHERE (c.id = sqlc.arg(id) OR p.id = sqlc.arg(id)) AND c.is_graduated;
 
