@@ -14,7 +14,8 @@ type signedView struct {
 	PublicKey string         `json:"public_key"`
 	Nonce     uint64         `json:"nonce"`
 	Fee       money.Amount   `json:"fee"`
-	Expires   *time.Time     `json:"expires"` // null: it never does
+	FeeAsset  string         `json:"fee_asset"` // "token" or "cnpy"
+	Expires   *time.Time     `json:"expires"`   // null: it never does
 	Message   map[string]any `json:"message"`
 }
 
@@ -23,7 +24,8 @@ func viewSigned(t *tx.Tx) *signedView {
 		return nil
 	}
 	view := signedView{
-		Network: t.ChainID, PublicKey: shownBytes(t.Signer), Nonce: t.Nonce, Fee: t.Fee, Message: viewMessage(t.Message),
+		Network: t.ChainID, PublicKey: shownBytes(t.Signer), Nonce: t.Nonce, Fee: t.Fee,
+		FeeAsset: viewAsset(t.FeeIn()), Message: viewMessage(t.Message),
 	}
 	if t.Expires != 0 {
 		expires := time.Unix(t.Expires, 0).UTC()

@@ -179,6 +179,7 @@ type graduatedAccountView struct {
 	LPShares        money.Amount      `json:"lp_shares"`
 	Nonce           uint64            `json:"nonce"`
 	NetworkFee      money.Amount      `json:"network_fee"`
+	NetworkFeeCNPY  money.Amount      `json:"network_fee_cnpy"`
 }
 
 func (s *Surface) getGraduatedAccount(c *fiber.Ctx) error {
@@ -200,6 +201,7 @@ func (s *Surface) getGraduatedAccount(c *fiber.Ctx) error {
 	return answer(c, fiber.StatusOK, graduatedAccountView{
 		GraduatedPoolID: a.PoolID, ChainID: a.ChainID, Network: a.Network, Address: a.Address, CNPYBalance: a.CNPY,
 		TokenBalance: a.Tokens, TokenSpendable: a.Spendable, LPShares: a.Shares, Nonce: a.Nonce, NetworkFee: a.MinFee,
+		NetworkFeeCNPY: a.MinFeeCNPY,
 	})
 }
 
@@ -316,13 +318,14 @@ func (s *Surface) carryOut(c *fiber.Ctx, read func(*httpx.Object) tx.Message, vi
 // hash nor block.
 type settled struct {
 	Address         *string      `json:"address"`
-	NetworkFee      money.Amount `json:"network_fee"` // in tokens
+	NetworkFee      money.Amount `json:"network_fee"`
+	NetworkFeeAsset string       `json:"network_fee_asset"` // "token" or "cnpy"
 	TransactionHash *string      `json:"transaction_hash"`
 	BlockHeight     *int64       `json:"block_height"`
 }
 
 func viewSettled(r graduated.Receipt) settled {
-	view := settled{NetworkFee: r.NetworkFee}
+	view := settled{NetworkFee: r.NetworkFee.Amount, NetworkFeeAsset: viewAsset(r.NetworkFee.Asset)}
 	if r.Address != "" {
 		view.Address = &r.Address
 	}

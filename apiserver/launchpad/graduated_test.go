@@ -108,7 +108,7 @@ func TestGraduatedPool(t *testing.T) {
 
 	foreseen := p.orderOK(http.StatusOK, "swap", `"side": "sell", "token_amount": "100000", "simulate": true`)
 	sold := p.orderOK(http.StatusCreated, "swap", `"side": "sell", "token_amount": 100000, "min_out": 0.000001`)
-	for _, member := range []string{"side", "in", "out", "fee", "price", "price_after", "slippage_percent", "network_fee"} {
+	for _, member := range []string{"side", "in", "out", "fee", "price", "price_after", "slippage_percent", "network_fee", "network_fee_asset"} {
 		if foreseen[member] != sold[member] {
 			t.Errorf("%s: simulated %v, happened %v", member, foreseen[member], sold[member])
 		}

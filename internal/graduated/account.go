@@ -21,6 +21,7 @@ type Account struct {
 	Shares          money.Amount // of the pool's liquidity
 	Nonce           uint64       // of the next transaction
 	MinFee          money.Amount // the least fee, in tokens
+	MinFeeCNPY      money.Amount // the same in CNPY, at the pool's price
 }
 
 // Account asks the chain of a pool, given by its own id or the chain's, about an
@@ -43,6 +44,6 @@ func (s *Service) Account(ctx context.Context, pool uuid.UUID, address livechain
 	return Account{
 		PoolID: t.poolID, ChainID: t.chainID, Network: info.ChainID, Address: address,
 		CNPY: held.CNPY, Tokens: held.Balance, Spendable: held.Spendable, Shares: money.Amount(held.Shares),
-		Nonce: held.Nonce, MinFee: info.MinFee,
+		Nonce: held.Nonce, MinFee: info.MinFee, MinFeeCNPY: info.MinFeeCNPY,
 	}, nil
 }

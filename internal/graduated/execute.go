@@ -14,7 +14,6 @@ import (
 	"github.com/lucid-blockchain/lucid/internal/livechain/app"
 	"github.com/lucid-blockchain/lucid/internal/livechain/client"
 	"github.com/lucid-blockchain/lucid/internal/livechain/tx"
-	"github.com/lucid-blockchain/lucid/internal/money"
 	"github.com/lucid-blockchain/lucid/internal/store"
 )
 
@@ -31,7 +30,7 @@ const (
 type transaction struct {
 	client.Sent
 	raw   []byte
-	fee   money.Amount
+	fee   Fee
 	fresh bool // nobody but this process has it yet
 }
 
@@ -42,7 +41,7 @@ func transactionOf(raw []byte, since int64) (transaction, error) {
 	if err != nil {
 		return transaction{}, fmt.Errorf("read a signed transaction: %w", err)
 	}
-	made := transaction{raw: raw, fee: signed.Fee, Sent: client.Sent{
+	made := transaction{raw: raw, fee: Fee{signed.Fee, signed.FeeIn()}, Sent: client.Sent{
 		Hash: client.HashOf(raw), Since: since, Sender: signed.Sender(), Nonce: signed.Nonce,
 	}}
 	if signed.Expires != 0 {
@@ -205,8 +204,9 @@ func (e errand) signWith(ctx context.Context, key ed25519.PrivateKey) (transacti
 	if err != nil {
 		return transaction{}, err
 	}
+	fee := feeOf(e.info, account, e.order.Message)
 	raw, err := tx.Sign(tx.Body{
-		ChainID: e.info.ChainID, Nonce: account.Nonce, Fee: e.info.MinFee, Expires: e.expires.Unix(),
+		ChainID: e.info.ChainID, Nonce: account.Nonce, Fee: fee.Amount, FeeAsset: fee.Asset, Expires: e.expires.Unix(),
 		Salt: rand.Uint64(), Message: e.order.Message,
 	}, key)
 	if err != nil {

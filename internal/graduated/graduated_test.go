@@ -118,7 +118,7 @@ func checkFilters(t *testing.T, w *world, address string) {
 	parsed, err := livechain.ParseAddress(address)
 	w.must(err)
 	account, err := w.service.Account(t.Context(), w.chain, parsed)
-	if err != nil || account.Nonce != 6 || account.Network != w.live.ID || account.Shares != 0 || account.CNPY <= 0 || account.MinFee != 1_000 {
+	if err != nil || account.Nonce != 6 || account.Network != w.live.ID || account.Shares != 0 || account.CNPY <= 0 || account.MinFee != 1_000 || account.MinFeeCNPY < 1 {
 		t.Errorf("account: %+v, %v", account, err)
 	}
 }
@@ -175,7 +175,7 @@ func TestOwnWallet(t *testing.T) {
 	by := graduated.Authority{Caller: owner, WalletID: &own.id, Password: own.password}
 	receipt, err := w.service.Execute(t.Context(), order, by)
 	w.must(err)
-	if receipt.Address != own.address().String() || receipt.Kind != graduated.Sell || receipt.Tokens != 1_000*unit || receipt.NetworkFee != 1_000 {
+	if receipt.Address != own.address().String() || receipt.Kind != graduated.Sell || receipt.Tokens != 1_000*unit || receipt.NetworkFee != (graduated.Fee{Amount: 1_000, Asset: tx.Token}) {
 		t.Errorf("receipt: %+v", receipt)
 	}
 	by.Password = "guess"

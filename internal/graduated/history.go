@@ -20,7 +20,7 @@ type part struct {
 	hash, kind   string
 	code         app.Code
 	change       holding
-	fee          money.Amount // of the network, paid by the signer
+	fee          money.Amount // of the network, which the signer paid in tokens
 	counterparty string
 	reference    string // id of the session, payout, voucher or proposal
 	height       int64
@@ -52,13 +52,23 @@ func historyOf(blocks []client.Block) []part {
 			all = append(all, partsOf(first, done.Tx, done.Event)...)
 		}
 		for _, failed := range block.Failed {
+			fee, change := cost(failed.Tx)
 			all = append(all, part{
 				address: failed.Tx.Sender(), hash: shownHash(failed.Hash), kind: tx.Name(failed.Tx.Message), code: failed.Code,
-				fee: failed.Tx.Fee, height: block.Height, index: failed.Index, at: block.Time,
+				change: change, fee: fee, height: block.Height, index: failed.Index, at: block.Time,
 			})
 		}
 	}
 	return all
+}
+
+// cost is what a transaction takes from its signer whatever comes of it. A fee in
+// CNPY is no other than what the account has less.
+func cost(signed *tx.Tx) (fee money.Amount, change holding) {
+	if signed.FeeIn() == tx.CNPY {
+		return 0, holding{cnpy: -signed.Fee}
+	}
+	return signed.Fee, holding{}
 }
 
 // partsOf makes one part of each address: who pays themselves has one. The signer
@@ -67,7 +77,8 @@ func partsOf(first part, signed *tx.Tx, event app.Event) []part {
 	change, reference, others := movesOf(event)
 	first.reference = reference
 	signer := first
-	signer.address, signer.change, signer.fee = signed.Sender(), change, signed.Fee
+	fee, less := cost(signed)
+	signer.address, signer.change, signer.fee = signed.Sender(), change.plus(less), fee
 	parts := []part{signer}
 	at := map[livechain.Address]int{signer.address: 0}
 	for _, m := range others {

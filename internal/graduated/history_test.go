@@ -114,6 +114,26 @@ func TestHistoryOfAFailure(t *testing.T) {
 	}
 }
 
+// A fee in CNPY is what the signer has less of it, whether the message works or not.
+func TestHistoryOfAFeeInCNPY(t *testing.T) {
+	key := ed25519.NewKeyFromSeed(bytes.Repeat([]byte{1}, ed25519.SeedSize))
+	raw, err := tx.Sign(tx.Body{ChainID: "c", Fee: 7, FeeAsset: tx.CNPY, Message: tx.Swap{Sell: tx.CNPY, AmountIn: 100}}, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	signed, err := tx.Decode(raw)
+	if err != nil {
+		t.Fatal(err)
+	}
+	parts := historyOf([]client.Block{{
+		Done:   []client.Done{{Hash: "AB", Tx: signed, Event: app.Swapped{Account: signed.Sender(), Sold: tx.CNPY, In: 100, Out: 30}}},
+		Failed: []client.Failed{{Hash: "CD", Tx: signed, Code: app.CodeMinOut}},
+	}})
+	if len(parts) != 2 || parts[0].change != (holding{cnpy: -107, tokens: 30}) || parts[1].change != (holding{cnpy: -7}) || parts[0].fee+parts[1].fee != 0 {
+		t.Errorf("got %+v", parts)
+	}
+}
+
 func payments(to ...livechain.Address) []tx.Payment {
 	all := make([]tx.Payment, len(to))
 	for i, address := range to {

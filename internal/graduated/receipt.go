@@ -86,8 +86,8 @@ type Receipt struct {
 	PoolID, ChainID uuid.UUID
 	Effect
 	Simulated  bool
-	Hash       string       // 0x and lower-case hex; empty in a simulation
-	Height     int64        // of the block that holds it; 0 in a simulation
-	NetworkFee money.Amount // tokens that the transaction costs its signer
-	Replayed   bool         // an earlier request with the same key had the transaction made
+	Hash       string // 0x and lower-case hex; empty in a simulation
+	Height     int64  // of the block that holds it; 0 in a simulation
+	NetworkFee Fee    // what the transaction costs its signer
+	Replayed   bool   // an earlier request with the same key had the transaction made
 }

@@ -132,7 +132,7 @@ func refusedBy(err error) error {
 // nil where nobody is named and the order is the same for everybody.
 type signer struct {
 	address *livechain.Address
-	fee     money.Amount
+	fee     Fee
 }
 
 func (s *Service) signer(ctx context.Context, t target, o Order, by Authority, info app.Info) (signer, error) {
@@ -140,11 +140,21 @@ func (s *Service) signer(ctx context.Context, t target, o Order, by Authority, i
 		return s.signedBy(o, by.Signed, info)
 	}
 	_, withdraws := o.Message.(tx.Withdrawal)
-	if by.WalletID == nil && !by.Treasury && !withdraws {
-		return signer{fee: info.MinFee}, nil
-	}
+	named := by.WalletID != nil || by.Treasury || withdraws
 	address, err := s.addressOf(ctx, t, by)
-	return signer{&address, info.MinFee}, err
+	if _, nobody := fault.As(err); nobody && !named {
+		return signer{fee: Fee{info.MinFee, tx.Token}}, nil
+	}
+	if err != nil {
+		return signer{}, err
+	}
+	// Whose wallet the platform keeps pays from it, even where it is not named.
+	held, err := t.client.Account(ctx, address)
+	who := signer{fee: feeOf(info, held, o.Message)}
+	if named {
+		who.address = &address
+	}
+	return who, err
 }
 
 // signedBy reads the signer off a transaction that the chain would take.
@@ -156,7 +166,7 @@ func (s *Service) signedBy(o Order, raw []byte, info app.Info) (signer, error) {
 	switch {
 	case err != nil:
 		return signer{}, err
-	case made.fee < info.MinFee:
+	case made.fee.Amount < made.fee.least(info):
 		return signer{}, invalidSigned(ofSigned[app.CodeFeeTooLow])
 	case !made.Expires.IsZero() && s.now().After(made.Expires):
 		return signer{}, errDeadline()

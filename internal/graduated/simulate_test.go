@@ -128,12 +128,14 @@ func TestSimulateASignedTransaction(t *testing.T) {
 		{"another amount", tx.Swap{Sell: tx.Token, AmountIn: 2 * unit}, nil, "says something else than the body"},
 		{"another chain's", swap, func(b *tx.Body) { b.ChainID = "other-1" }, "is for another chain"},
 		{"too cheap", swap, func(b *tx.Body) { b.Fee = 1 }, "pays less than the chain's least fee"},
+		{"paid in CNPY", swap, func(b *tx.Body) { b.Fee, b.FeeAsset = 5_000, tx.CNPY }, ""},
+		{"too cheap in CNPY", swap, func(b *tx.Body) { b.Fee, b.FeeAsset = 0, tx.CNPY }, "pays less than the chain's least fee"},
 	} {
 		by := graduated.Authority{Caller: uuid.New(), Signed: w.sign(key, c.message, c.change)}
 		foreseen, err := w.service.Simulate(t.Context(), graduated.Order{PoolID: w.chain, Message: swap}, by)
 		f, _ := fault.As(err)
 		switch {
-		case c.want == "" && (err != nil || foreseen.Address != signer.String() || foreseen.NetworkFee != 5_000):
+		case c.want == "" && (err != nil || foreseen.Address != signer.String() || foreseen.NetworkFee.Amount != 5_000):
 			t.Errorf("%s: %+v, %v", c.reason, foreseen, err)
 		case c.want != "" && (f == nil || f.Kind != fault.Invalid || f.Fields[0].Name != "signed_transaction" || f.Fields[0].Reason != c.want):
 			t.Errorf("%s: %v", c.reason, err)

@@ -100,6 +100,20 @@ func Fee(amount uint64, fee uint32) uint64 {
 	return quotient(whole, uint256.NewInt(BasisPoints))
 }
 
+// Worth is the CNPY that tokens are worth at the pool's price, rounded up. Where
+// there is no price yet it is one for one.
+func (p Pool) Worth(tokens uint64) uint64 {
+	if p.CNPY == 0 || p.Tokens == 0 {
+		return tokens
+	}
+	worth := product(tokens, p.CNPY)
+	worth.AddUint64(worth, p.Tokens-1)
+	if worth.Div(worth, uint256.NewInt(p.Tokens)); worth.GtUint64(math.MaxInt64) {
+		return math.MaxInt64 // as much as there can be
+	}
+	return worth.Uint64()
+}
+
 // Provide adds liquidity of both assets, or of one where the other is zero, for
 // at least minShares. Into an empty pool it needs both.
 func (p Pool) Provide(cnpy, tokens, minShares uint64) (minted uint64, after Pool, err error) {

@@ -240,6 +240,24 @@ func TestProvideAndRemove(t *testing.T) {
 	require.EqualValues(t, uint64(math.MaxUint64), amm.Fee(math.MaxUint64, 20_000), "no more than everything")
 }
 
+func TestWorth(t *testing.T) {
+	for _, c := range []struct {
+		pool         amm.Pool
+		tokens, want uint64
+		reason       string
+	}{
+		{graduated, 1_000, 1, "0.001 tokens at 0.00025 CNPY are a quarter of a unit, rounded up"},
+		{graduated, 4_000, 1, "exactly one unit"},
+		{graduated, 4_001, 2, "a little more"},
+		{graduated, 0, 0, "nothing is worth nothing"},
+		{amm.Pool{CNPY: 3, Tokens: 2, Shares: 1}, 5, 8, "a token that is dearer than CNPY"},
+		{amm.Pool{}, 1_000, 1_000, "no price yet"},
+		{amm.Pool{CNPY: math.MaxInt64, Tokens: 1, Shares: 1}, 1_000, math.MaxInt64, "more than there can be"},
+	} {
+		require.Equal(t, c.want, c.pool.Worth(c.tokens), c.reason)
+	}
+}
+
 // purse is what everybody outside of the pool has.
 type purse struct{ cnpy, tokens, shares *big.Int }
 

@@ -343,7 +343,7 @@ func TestQueries(t *testing.T) {
 	var info app.Info
 	require.Zero(t, c.ask("/info", &info))
 	require.Equal(t, app.Info{ChainID: chainID, GenesisHash: "abc", Height: 1, AppHash: fmt.Sprintf("%x", c.hash),
-		AppVersion: genesis.AppVersion, MinFee: fee, Treasury: at(treasury)}, info)
+		AppVersion: genesis.AppVersion, MinFee: fee, MinFeeCNPY: 2, Treasury: at(treasury)}, info)
 	var pool map[string]json.Number
 	require.Zero(t, c.ask("/pool", &pool))
 	require.Equal(t, json.Number("0.002"), pool["price_cnpy"])

@@ -75,6 +75,8 @@ func (a *author) spoiled() []byte {
 	switch a.IntN(20) {
 	case 8, 9:
 		return a.vote()
+	case 10, 11:
+		body.FeeAsset = tx.CNPY // of which some have none
 	case 0:
 		return a.noise()
 	case 1:

@@ -73,7 +73,7 @@ func (e execution) admit() error {
 	if err != nil {
 		return err
 	}
-	free, err := e.goesFree(chain)
+	least, err := e.leastFee(chain)
 	if err != nil {
 		return err
 	}
@@ -86,15 +86,33 @@ func (e execution) admit() error {
 		return refuse(CodeStaleNonce, "nonce %d has been used, the next one is %d", e.tx.Nonce, account.GetNonce())
 	case e.tx.Nonce > account.GetNonce():
 		return refuse(CodeNonceGap, "nonce %d is too early, the next one is %d", e.tx.Nonce, account.GetNonce())
-	case uint64(e.tx.Fee) < chain.GetMinFee() && !free:
-		return refuse(CodeFeeTooLow, "the least fee is %s tokens", money.Amount(chain.GetMinFee()))
+	case uint64(e.tx.Fee) < least:
+		return refuse(CodeFeeTooLow, "the least fee is %s %s", money.Amount(least), assetName(e.tx.FeeIn()))
 	}
-	if err := e.take(account, tx.Token, e.tx.Fee); err != nil {
+	if err := e.take(account, e.tx.FeeIn(), e.tx.Fee); err != nil {
 		return err
 	}
 	account.Nonce++
 	e.on.setAccount(e.from, account)
-	return e.give(feeAccount, tx.Token, e.tx.Fee)
+	return e.give(feeAccount, e.tx.FeeIn(), e.tx.Fee)
+}
+
+// leastFee is that of the transaction in the asset that it names. In CNPY it
+// follows the pool's price, so that who has no token yet gets one for as much.
+func (e execution) leastFee(chain *statepb.Chain) (uint64, error) {
+	free, err := e.goesFree(chain)
+	if err != nil || free {
+		return 0, err
+	}
+	if e.tx.FeeIn() == tx.Token {
+		return chain.GetMinFee(), nil
+	}
+	return minFeeCNPY(e.on, chain)
+}
+
+func minFeeCNPY(from source, chain *statepb.Chain) (uint64, error) {
+	pool, err := poolOf(from)
+	return reserves(pool).Worth(chain.GetMinFee()), err
 }
 
 // take checks before it takes. Tokens that still vest can't be moved.

@@ -59,7 +59,8 @@ type Info struct {
 	Height      int64             `json:"height"`
 	AppHash     string            `json:"app_hash"` // lower-case hex
 	AppVersion  uint64            `json:"app_version"`
-	MinFee      money.Amount      `json:"min_fee"` // native tokens
+	MinFee      money.Amount      `json:"min_fee"`      // in native tokens
+	MinFeeCNPY  money.Amount      `json:"min_fee_cnpy"` // in CNPY, at the pool's price of the height
 	Treasury    livechain.Address `json:"treasury"`
 }
 
@@ -156,9 +157,14 @@ func (a *Application) infoAnswer(view *state.View) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	inCNPY, err := minFeeCNPY(committed{view}, chain)
+	if err != nil {
+		return nil, err
+	}
 	info := Info{
 		ChainID: chain.GetChainId(), GenesisHash: a.genesisHash, Height: view.Height,
 		AppHash: hex.EncodeToString(view.Root[:]), AppVersion: genesis.AppVersion, MinFee: money.Amount(chain.GetMinFee()),
+		MinFeeCNPY: money.Amount(inCNPY),
 	}
 	copy(info.Treasury[:], chain.GetTreasury())
 	return info, nil

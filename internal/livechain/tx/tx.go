@@ -42,6 +42,7 @@ type Asset = txpb.Asset
 const (
 	CNPY  = txpb.Asset_ASSET_CNPY
 	Token = txpb.Asset_ASSET_TOKEN
+	none  = txpb.Asset_ASSET_UNSPECIFIED
 )
 
 // Message is one of Transfer, Swap, Deposit, Withdrawal, ValidatorUpdate,
@@ -98,7 +99,10 @@ func (ValidatorUpdate) message() {}
 type Body struct {
 	ChainID string
 	Nonce   uint64       // the account's nonce on chain, plus one for each of its transactions that wait
-	Fee     money.Amount // native tokens
+	Fee     money.Amount // of the asset FeeAsset
+	// FeeAsset is what the fee is paid in: CNPY, or the chain's own token, which
+	// the zero value says. Token is written as the zero value and read as such.
+	FeeAsset Asset
 	// Expires is the Unix second after which no block takes the transaction; 0
 	// means that it waits for its nonce for ever.
 	Expires int64
@@ -106,6 +110,14 @@ type Body struct {
 	// transaction: nodes that are a block behind give out a nonce twice.
 	Salt    uint64
 	Message Message
+}
+
+// FeeIn is the asset that the fee is paid in.
+func (b Body) FeeIn() Asset {
+	if b.FeeAsset == none {
+		return Token
+	}
+	return b.FeeAsset
 }
 
 // Tx is a decoded transaction. Its signature has not been checked: see Verify.
@@ -201,6 +213,9 @@ func signHash(body []byte) [sha256.Size]byte {
 // proto checks on the way out what fromProto checks on the way in.
 func (b Body) proto() (*txpb.Body, error) {
 	pb := &txpb.Body{ChainId: b.ChainID, Nonce: b.Nonce, Fee: uint64(b.Fee), Expires: b.Expires, Salt: b.Salt}
+	if b.FeeAsset != Token {
+		pb.FeeAsset = b.FeeAsset
+	}
 	switch m := b.Message.(type) {
 	case Transfer:
 		pb.Message = &txpb.Body_Transfer{Transfer: &txpb.Transfer{To: m.To[:], Asset: m.Asset, Amount: uint64(m.Amount)}}
@@ -234,7 +249,14 @@ func fromProto(pb *txpb.Body) (Body, error) {
 	if pb.GetExpires() < 0 {
 		return Body{}, fmt.Errorf("%w: an end before 1970", ErrMalformed)
 	}
-	body := Body{ChainID: pb.GetChainId(), Nonce: pb.GetNonce(), Fee: fee, Expires: pb.GetExpires(), Salt: pb.GetSalt()}
+	// The token is left out, or there would be two encodings of the same.
+	if pb.GetFeeAsset() != none && pb.GetFeeAsset() != CNPY {
+		return Body{}, fmt.Errorf("%w: a fee is paid in CNPY, or in tokens where no asset is named", ErrMalformed)
+	}
+	body := Body{
+		ChainID: pb.GetChainId(), Nonce: pb.GetNonce(), Fee: fee, FeeAsset: pb.GetFeeAsset(),
+		Expires: pb.GetExpires(), Salt: pb.GetSalt(),
+	}
 	switch m := pb.GetMessage().(type) {
 	case *txpb.Body_Transfer:
 		body.Message, err = transfer(m.Transfer)

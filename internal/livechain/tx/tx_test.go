@@ -45,9 +45,15 @@ func validatorUpdate() tx.Body {
 	return tx.Body{ChainID: "aurora-1", Message: tx.ValidatorUpdate{Key: key.Public().(ed25519.PublicKey), Power: tx.MaxPower}}
 }
 
+func paidInCNPY() tx.Body {
+	body := transfer()
+	body.FeeAsset = tx.CNPY
+	return body
+}
+
 // everyKind is one body of each message.
 func everyKind() []tx.Body {
-	bodies := []tx.Body{transfer(), swap(), deposit(), withdrawal(), validatorUpdate()}
+	bodies := []tx.Body{transfer(), swap(), deposit(), withdrawal(), validatorUpdate(), paidInCNPY()}
 	for _, message := range []tx.Message{
 		tx.SessionAnchor{Session: uuid.UUID{1}, Root: tx.Root{2}, Chunks: 3, Size: 1 << 40},
 		tx.Payout{ID: uuid.UUID{1}, Asset: tx.Token, Payments: payments(2)},
@@ -80,7 +86,7 @@ func payments(n int) []tx.Payment {
 // A chain id of any length that CometBFT allows leaves room for every payment.
 func TestTheLargestPayoutFits(t *testing.T) {
 	body := tx.Body{
-		ChainID: strings.Repeat("c", 50), Nonce: math.MaxUint64, Fee: math.MaxInt64, Expires: math.MaxInt64, Salt: math.MaxUint64,
+		ChainID: strings.Repeat("c", 50), Nonce: math.MaxUint64, Fee: math.MaxInt64, FeeAsset: tx.CNPY, Expires: math.MaxInt64, Salt: math.MaxUint64,
 		Message: tx.Payout{ID: uuid.UUID{1}, Asset: tx.Token, Payments: payments(tx.MaxPayments)},
 	}
 	raw, err := tx.Sign(body, key)
@@ -109,6 +115,7 @@ func TestEncodingIsFixed(t *testing.T) {
 	for want, body := range map[string]tx.Body{
 		"76ae0c77803f2976192afe656b438717b577b1db916c098e3ce0db974ca46b69": transfer(),
 		"47d2ecb8893a9db9d4314d82ded9253e127904e554075db5739241896d581f87": swap(),
+		"65adcf8ea6b99a4a3f9083b6c7b8f2b35d423aee8c65487abf8ebb44306d2f48": paidInCNPY(),
 	} {
 		raw, err := tx.Sign(body, key)
 		require.NoError(t, err)
@@ -117,10 +124,26 @@ func TestEncodingIsFixed(t *testing.T) {
 	}
 }
 
+// A fee in tokens is written one way, however its signer says it.
+func TestTokensAreTheFeesDefault(t *testing.T) {
+	said := transfer()
+	said.FeeAsset = tx.Token
+	raw, err := tx.Sign(said, key)
+	require.NoError(t, err)
+	unsaid, err := tx.Sign(transfer(), key)
+	require.NoError(t, err)
+	require.Equal(t, unsaid, raw)
+	got, err := tx.Decode(raw)
+	require.NoError(t, err)
+	require.Equal(t, tx.Token, got.FeeIn())
+	require.Equal(t, tx.CNPY, paidInCNPY().FeeIn())
+}
+
 func TestBodiesThatCannotBeSigned(t *testing.T) {
 	for reason, body := range map[string]tx.Body{
 		"no chain":          {Message: tx.Swap{Sell: tx.CNPY, AmountIn: 1}},
 		"no message":        {ChainID: "a"},
+		"a fee in stones":   {ChainID: "a", FeeAsset: 3, Message: tx.Swap{Sell: tx.CNPY, AmountIn: 1}},
 		"a negative fee":    {ChainID: "a", Fee: -1, Message: tx.Swap{Sell: tx.CNPY, AmountIn: 1}},
 		"nothing to move":   {ChainID: "a", Message: tx.Transfer{Asset: tx.CNPY}},
 		"no asset":          {ChainID: "a", Message: tx.Transfer{Amount: 1}},
@@ -223,6 +246,8 @@ func TestDecodeRefusesWhatIsNotCanonical(t *testing.T) {
 		"half an account to pay": envelope(t, bodyBytes(t, &txpb.Body{ChainId: "a", Message: &txpb.Body_Payout{Payout: &txpb.Payout{
 			Id: append(make([]byte, 15), 1), Asset: tx.CNPY, Payments: []*txpb.Payment{{To: make([]byte, 10), Amount: 1}},
 		}}})),
+		"a fee in tokens that says so": envelope(t, bodyBytes(t, &txpb.Body{ChainId: "a", FeeAsset: tx.Token,
+			Message: &txpb.Body_Swap{Swap: &txpb.Swap{Sell: tx.CNPY, AmountIn: 1}}})),
 		"an asset of a later version": envelope(t, bodyBytes(t, &txpb.Body{ChainId: "a",
 			Message: &txpb.Body_Swap{Swap: &txpb.Swap{Sell: 3, AmountIn: 1}}})),
 		"a short key": func() []byte {

@@ -137,12 +137,13 @@ func (x *Envelope) GetSignature() []byte {
 
 // Body is what is signed.
 type Body struct {
-	state   protoimpl.MessageState `protogen:"open.v1"`
-	ChainId string                 `protobuf:"bytes,1,opt,name=chain_id,json=chainId,proto3" json:"chain_id,omitempty"`
-	Nonce   uint64                 `protobuf:"varint,2,opt,name=nonce,proto3" json:"nonce,omitempty"`     // the number of transactions that this account has had in blocks
-	Fee     uint64                 `protobuf:"varint,3,opt,name=fee,proto3" json:"fee,omitempty"`         // 1e-6 native tokens
-	Expires int64                  `protobuf:"varint,4,opt,name=expires,proto3" json:"expires,omitempty"` // Unix seconds of the last block that may hold it; 0 means no end
-	Salt    uint64                 `protobuf:"fixed64,5,opt,name=salt,proto3" json:"salt,omitempty"`      // whatever tells the signer's bodies of the same content apart
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	ChainId  string                 `protobuf:"bytes,1,opt,name=chain_id,json=chainId,proto3" json:"chain_id,omitempty"`
+	Nonce    uint64                 `protobuf:"varint,2,opt,name=nonce,proto3" json:"nonce,omitempty"`                                                 // the number of transactions that this account has had in blocks
+	Fee      uint64                 `protobuf:"varint,3,opt,name=fee,proto3" json:"fee,omitempty"`                                                     // 1e-6 units of the fee's asset
+	Expires  int64                  `protobuf:"varint,4,opt,name=expires,proto3" json:"expires,omitempty"`                                             // Unix seconds of the last block that may hold it; 0 means no end
+	Salt     uint64                 `protobuf:"fixed64,5,opt,name=salt,proto3" json:"salt,omitempty"`                                                  // whatever tells the signer's bodies of the same content apart
+	FeeAsset Asset                  `protobuf:"varint,6,opt,name=fee_asset,json=feeAsset,proto3,enum=lucid.chain.v1.Asset" json:"fee_asset,omitempty"` // CNPY, or left out for native tokens
 	// Types that are valid to be assigned to Message:
 	//
 	//	*Body_Transfer
@@ -225,6 +226,13 @@ func (x *Body) GetSalt() uint64 {
 		return x.Salt
 	}
 	return 0
+}
+
+func (x *Body) GetFeeAsset() Asset {
+	if x != nil {
+		return x.FeeAsset
+	}
+	return Asset_ASSET_UNSPECIFIED
 }
 
 func (x *Body) GetMessage() isBody_Message {
@@ -1262,13 +1270,14 @@ const file_internal_livechain_tx_txpb_tx_proto_rawDesc = "" +
 	"\x04body\x18\x01 \x01(\fR\x04body\x12\x1d\n" +
 	"\n" +
 	"public_key\x18\x02 \x01(\fR\tpublicKey\x12\x1c\n" +
-	"\tsignature\x18\x03 \x01(\fR\tsignature\"\xbf\x06\n" +
+	"\tsignature\x18\x03 \x01(\fR\tsignature\"\xf3\x06\n" +
 	"\x04Body\x12\x19\n" +
 	"\bchain_id\x18\x01 \x01(\tR\achainId\x12\x14\n" +
 	"\x05nonce\x18\x02 \x01(\x04R\x05nonce\x12\x10\n" +
 	"\x03fee\x18\x03 \x01(\x04R\x03fee\x12\x18\n" +
 	"\aexpires\x18\x04 \x01(\x03R\aexpires\x12\x12\n" +
-	"\x04salt\x18\x05 \x01(\x06R\x04salt\x126\n" +
+	"\x04salt\x18\x05 \x01(\x06R\x04salt\x122\n" +
+	"\tfee_asset\x18\x06 \x01(\x0e2\x15.lucid.chain.v1.AssetR\bfeeAsset\x126\n" +
 	"\btransfer\x18\x10 \x01(\v2\x18.lucid.chain.v1.TransferH\x00R\btransfer\x12*\n" +
 	"\x04swap\x18\x11 \x01(\v2\x14.lucid.chain.v1.SwapH\x00R\x04swap\x123\n" +
 	"\adeposit\x18\x12 \x01(\v2\x17.lucid.chain.v1.DepositH\x00R\adeposit\x12<\n" +
@@ -1392,27 +1401,28 @@ var file_internal_livechain_tx_txpb_tx_proto_goTypes = []any{
 	(*WorkReport)(nil),      // 15: lucid.chain.v1.WorkReport
 }
 var file_internal_livechain_tx_txpb_tx_proto_depIdxs = []int32{
-	3,  // 0: lucid.chain.v1.Body.transfer:type_name -> lucid.chain.v1.Transfer
-	4,  // 1: lucid.chain.v1.Body.swap:type_name -> lucid.chain.v1.Swap
-	5,  // 2: lucid.chain.v1.Body.deposit:type_name -> lucid.chain.v1.Deposit
-	6,  // 3: lucid.chain.v1.Body.withdrawal:type_name -> lucid.chain.v1.Withdrawal
-	7,  // 4: lucid.chain.v1.Body.validator_update:type_name -> lucid.chain.v1.ValidatorUpdate
-	8,  // 5: lucid.chain.v1.Body.session_anchor:type_name -> lucid.chain.v1.SessionAnchor
-	9,  // 6: lucid.chain.v1.Body.payout:type_name -> lucid.chain.v1.Payout
-	11, // 7: lucid.chain.v1.Body.voucher_in:type_name -> lucid.chain.v1.VoucherIn
-	12, // 8: lucid.chain.v1.Body.voucher_out:type_name -> lucid.chain.v1.VoucherOut
-	13, // 9: lucid.chain.v1.Body.proposal:type_name -> lucid.chain.v1.Proposal
-	14, // 10: lucid.chain.v1.Body.vote:type_name -> lucid.chain.v1.Vote
-	15, // 11: lucid.chain.v1.Body.work_report:type_name -> lucid.chain.v1.WorkReport
-	0,  // 12: lucid.chain.v1.Transfer.asset:type_name -> lucid.chain.v1.Asset
-	0,  // 13: lucid.chain.v1.Swap.sell:type_name -> lucid.chain.v1.Asset
-	0,  // 14: lucid.chain.v1.Payout.asset:type_name -> lucid.chain.v1.Asset
-	10, // 15: lucid.chain.v1.Payout.payments:type_name -> lucid.chain.v1.Payment
-	16, // [16:16] is the sub-list for method output_type
-	16, // [16:16] is the sub-list for method input_type
-	16, // [16:16] is the sub-list for extension type_name
-	16, // [16:16] is the sub-list for extension extendee
-	0,  // [0:16] is the sub-list for field type_name
+	0,  // 0: lucid.chain.v1.Body.fee_asset:type_name -> lucid.chain.v1.Asset
+	3,  // 1: lucid.chain.v1.Body.transfer:type_name -> lucid.chain.v1.Transfer
+	4,  // 2: lucid.chain.v1.Body.swap:type_name -> lucid.chain.v1.Swap
+	5,  // 3: lucid.chain.v1.Body.deposit:type_name -> lucid.chain.v1.Deposit
+	6,  // 4: lucid.chain.v1.Body.withdrawal:type_name -> lucid.chain.v1.Withdrawal
+	7,  // 5: lucid.chain.v1.Body.validator_update:type_name -> lucid.chain.v1.ValidatorUpdate
+	8,  // 6: lucid.chain.v1.Body.session_anchor:type_name -> lucid.chain.v1.SessionAnchor
+	9,  // 7: lucid.chain.v1.Body.payout:type_name -> lucid.chain.v1.Payout
+	11, // 8: lucid.chain.v1.Body.voucher_in:type_name -> lucid.chain.v1.VoucherIn
+	12, // 9: lucid.chain.v1.Body.voucher_out:type_name -> lucid.chain.v1.VoucherOut
+	13, // 10: lucid.chain.v1.Body.proposal:type_name -> lucid.chain.v1.Proposal
+	14, // 11: lucid.chain.v1.Body.vote:type_name -> lucid.chain.v1.Vote
+	15, // 12: lucid.chain.v1.Body.work_report:type_name -> lucid.chain.v1.WorkReport
+	0,  // 13: lucid.chain.v1.Transfer.asset:type_name -> lucid.chain.v1.Asset
+	0,  // 14: lucid.chain.v1.Swap.sell:type_name -> lucid.chain.v1.Asset
+	0,  // 15: lucid.chain.v1.Payout.asset:type_name -> lucid.chain.v1.Asset
+	10, // 16: lucid.chain.v1.Payout.payments:type_name -> lucid.chain.v1.Payment
+	17, // [17:17] is the sub-list for method output_type
+	17, // [17:17] is the sub-list for method input_type
+	17, // [17:17] is the sub-list for extension type_name
+	17, // [17:17] is the sub-list for extension extendee
+	0,  // [0:17] is the sub-list for field type_name
 }
 
 func init() { file_internal_livechain_tx_txpb_tx_proto_init() }
