@@ -187,10 +187,10 @@ func (p Pool) Deposit(cnpy, tokens uint64) (minted uint64, after Pool, err error
 	return p.mint(byCNPY, Pool{CNPY: p.CNPY + cnpy, Tokens: p.Tokens + tokens, Shares: p.Shares})
 }
 
-// DepositOne adds one asset only and mints
-// floor(L·(isqrt((x+d)·y) − isqrt(x·y)) / isqrt(x·y)) shares. The inner
-// roots floor too, so a deposit can win up to about one share, 1e-6 units, from
-// rounding; a transaction's fee is worth far more.
+// DepositOne adds one asset only and mints floor(L·(isqrt((x+d)·y) − r) / r)
+// shares, r being the root of x·y rounded up: L grows by no more than
+// √((x+d)/x), so that whoever withdraws again can't have gained. With both roots
+// floored a share of a small or a lopsided pool would be given for too little.
 func (p Pool) DepositOne(side Side, amount uint64) (minted uint64, after Pool, err error) {
 	x, y := p.reserves(side)
 	switch {
@@ -201,9 +201,12 @@ func (p Pool) DepositOne(side Side, amount uint64) (minted uint64, after Pool, e
 	case !fits(x, amount):
 		return 0, p, ErrTooLarge
 	}
-	before := root(x, y)
-	grown := product(p.Shares, root(x+amount, y)-before)
-	return p.mint(grown.Div(grown, uint256.NewInt(before)), p.with(side, x+amount, y))
+	before, grown := rootUp(x, y), root(x+amount, y)
+	if grown <= before {
+		return 0, p, ErrTooLittle
+	}
+	shares := product(p.Shares, grown-before)
+	return p.mint(shares.Div(shares, uint256.NewInt(before)), p.with(side, x+amount, y))
 }
 
 // mint adds shares to the pool that a deposit has made.
@@ -256,4 +259,13 @@ func quotient(a, b *uint256.Int) uint64 {
 // root is the integer square root of a·b.
 func root(a, b uint64) uint64 {
 	return new(uint256.Int).Sqrt(product(a, b)).Uint64()
+}
+
+// rootUp is root rounded up.
+func rootUp(a, b uint64) uint64 {
+	floor := root(a, b)
+	if product(floor, floor).Lt(product(a, b)) {
+		return floor + 1
+	}
+	return floor
 }

@@ -38,8 +38,12 @@ def deposit(x, y, shares, dx, dy):
     return min(floor(Fraction(dx * shares, x)), floor(Fraction(dy * shares, y)))
 
 
+def root_up(value):
+    return math.isqrt(value - 1) + 1
+
+
 def deposit_one(x, y, shares, dx):
-    before = math.isqrt(x * y)
+    before = root_up(x * y)
     return floor(Fraction(shares * (math.isqrt((x + dx) * y) - before), before))
 
 
@@ -96,6 +100,14 @@ def liquidity():
         yield case("withdraw", (x, y, shares), (burnt,), withdraw(x, y, shares, burnt))
 
 
+def small():
+    """One side into pools so small that each rounding shows."""
+    for _ in range(40):
+        x, y, dx = draw.randrange(1_001, 5_000), draw.randrange(1_001, 5_000), draw.randrange(1, 50)
+        if 0 < (minted := deposit_one(x, y, first(x, y), dx)):
+            yield case("deposit_cnpy", (x, y, first(x, y)), (dx,), (minted,), "a small pool")
+
+
 def parts():
     for _ in range(20):
         holding, percent = scale(1), draw.randrange(1, 101)
@@ -105,5 +117,5 @@ def parts():
 
 
 if __name__ == "__main__":
-    lines = ",\n".join(json.dumps(one) for one in (*swaps(), *liquidity(), *parts()))
+    lines = ",\n".join(json.dumps(one) for one in (*swaps(), *liquidity(), *parts(), *small()))
     print(f"[\n{lines}\n]")
