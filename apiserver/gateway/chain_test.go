@@ -152,7 +152,8 @@ func TestChainHasTheSeedsShape(t *testing.T) {
 		t.Errorf("sent: %v", sent)
 	}
 	included := b.await(sent["transaction_id"])
-	if anchor, err := b.live.Anchor(t.Context(), session); err != nil || anchor.Chunks != 1 {
+	by := livechain.AddressOf(b.treasury.Public().(ed25519.PublicKey))
+	if anchor, err := b.live.Anchor(t.Context(), by, session); err != nil || anchor.Chunks != 1 {
 		t.Errorf("the anchor: %+v, %v", anchor, err)
 	}
 	block := b.ok(http.StatusOK, http.MethodGet, fmt.Sprintf("/blocks/%d", included.Height), "", "chain_block.json")

@@ -17,7 +17,8 @@ import (
 
 // Prefixes of the records that are known by a UUID, each before its bytes, and of
 // the queries for them. But for a proposal's, what they hold never changes: a
-// proof of it stays true.
+// proof of it stays true. An anchor is known by who made it as well, or whoever
+// came first could take a session's id from its owner for good.
 const (
 	anchorPrefix     = "anchor/"
 	payoutPrefix     = "payout/"
@@ -27,9 +28,13 @@ const (
 )
 
 // oncePaths are the queries for them, as a refusal tells.
-const oncePaths = "/anchor/{uuid}, /payout/{uuid}, /voucher-in/{uuid}, /voucher-out/{uuid}, /proposal/{uuid}"
+const oncePaths = "/anchor/{address}/{uuid}, /payout/{uuid}, /voucher-in/{uuid}, /voucher-out/{uuid}, /proposal/{uuid}"
 
 func onceKey(prefix string, id uuid.UUID) string { return prefix + string(id[:]) }
+
+func anchorKey(by livechain.Address, session uuid.UUID) string {
+	return onceKey(anchorPrefix+string(by[:]), session)
+}
 
 // first refuses an id that has a record already, which seen is for.
 func (e execution) first(key string, seen proto.Message) error {
@@ -43,7 +48,7 @@ func (e execution) first(key string, seen proto.Message) error {
 }
 
 func (e execution) anchor(m tx.SessionAnchor) (Event, error) {
-	key := onceKey(anchorPrefix, m.Session)
+	key := anchorKey(e.from, m.Session)
 	if err := e.first(key, &statepb.Anchor{}); err != nil {
 		return nil, err
 	}
@@ -120,13 +125,13 @@ func (e execution) voucherOut(m tx.VoucherOut) (Event, error) {
 	return VoucheredOut{Account: e.from, VoucherOut: m}, nil
 }
 
-// Anchor answers /anchor/{session}.
+// Anchor answers /anchor/{account}/{session}.
 type Anchor struct {
 	Session uuid.UUID         `json:"session_id"`
 	Root    string            `json:"root"` // lower-case hex
 	Chunks  uint64            `json:"chunk_count"`
 	Size    uint64            `json:"total_size"` // bytes
-	By      livechain.Address `json:"by"`         // who anchored it: judge whether they may
+	By      livechain.Address `json:"by"`         // who anchored it, with a key of this address
 }
 
 // Payout answers /payout/{id}.
@@ -169,10 +174,6 @@ func describeVoucher(id uuid.UUID, r *statepb.Voucher) Voucher {
 func onceAnswer(from source, prefix string, id uuid.UUID) (answer any, err error) {
 	var record proto.Message
 	switch key := onceKey(prefix, id); prefix {
-	case anchorPrefix:
-		r := &statepb.Anchor{}
-		record, err = r, from.record(key, r)
-		answer = describeAnchor(id, r)
 	case payoutPrefix:
 		r := &statepb.Payout{}
 		record, err = r, from.record(key, r)
@@ -188,15 +189,42 @@ func onceAnswer(from source, prefix string, id uuid.UUID) (answer any, err error
 		record, err = r, from.record(key, r)
 		answer = describeVoucher(id, r)
 	}
-	if err == nil && proto.Size(record) == 0 {
-		err = refuse(CodeAbsent, "the chain has no such record")
-	}
-	return answer, err
+	return answer, orAbsent(record, err)
 }
 
-// oncePath takes a query's path such as /anchor/{uuid} apart.
+func anchorAnswer(from source, by livechain.Address, session uuid.UUID) (Anchor, error) {
+	r := &statepb.Anchor{}
+	err := from.record(anchorKey(by, session), r)
+	return describeAnchor(session, r), orAbsent(r, err)
+}
+
+// orAbsent refuses a record that was read and is not there.
+func orAbsent(record proto.Message, err error) error {
+	if err == nil && proto.Size(record) == 0 {
+		return refuse(CodeAbsent, "the chain has no such record")
+	}
+	return err
+}
+
+// anchorPath takes a path of the form /anchor/{account}/{session} apart.
+func anchorPath(path string) (by livechain.Address, session uuid.UUID, ok bool, err error) {
+	rest, ok := strings.CutPrefix(path, "/"+anchorPrefix)
+	if !ok {
+		return by, session, false, nil
+	}
+	account, id, _ := strings.Cut(rest, "/")
+	if by, err = livechain.ParseAddress(account); err == nil {
+		session, err = uuid.Parse(id)
+	}
+	if err != nil {
+		err = refuse(CodeBadQuery, "an anchor is asked for by its account's address and its session's UUID")
+	}
+	return by, session, true, err
+}
+
+// oncePath takes a query's path such as /payout/{uuid} apart.
 func oncePath(path string) (prefix string, id uuid.UUID, ok bool, err error) {
-	for _, prefix = range []string{anchorPrefix, payoutPrefix, voucherInPrefix, voucherOutPrefix, proposalPrefix} {
+	for _, prefix = range []string{payoutPrefix, voucherInPrefix, voucherOutPrefix, proposalPrefix} {
 		text, found := strings.CutPrefix(path, "/"+prefix)
 		if !found {
 			continue

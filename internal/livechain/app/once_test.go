@@ -20,6 +20,10 @@ import (
 	"github.com/lucid-blockchain/lucid/internal/money"
 )
 
+func anchorOf(from ed25519.PrivateKey, session byte) string {
+	return "/anchor/" + at(from).String() + "/" + number(session).String()
+}
+
 // number is a UUID of a test's own.
 func number(n byte) (id uuid.UUID) { id[0] = n; return id }
 
@@ -55,24 +59,32 @@ func payouts(ids byte, asset tx.Asset, payments ...tx.Payment) tx.Payout {
 	return tx.Payout{ID: number(ids), Asset: asset, Payments: payments}
 }
 
+// Each account has an anchor of its own for a session: who comes first takes
+// nothing from anybody else.
 func TestSessionsAreAnchoredOnce(t *testing.T) {
 	c := start(t)
 	anchor := tx.SessionAnchor{Session: number(7), Root: tx.Root{1, 2}, Chunks: 3, Size: 4_000}
-	require.Equal(t, app.CodeAbsent, c.ask("/anchor/"+number(7).String(), nil))
+	require.Equal(t, app.CodeAbsent, c.ask(anchorOf(key(1), 7), nil))
 	require.Equal(t, app.Anchored{Account: at(key(1)), SessionAnchor: anchor}, c.do(key(1), anchor))
 
 	other := anchor
 	other.Root = tx.Root{9}
 	for _, again := range []tx.SessionAnchor{anchor, other} {
 		require.EqualValues(t, app.CodeDone, c.try(key(1), again).Code, "the first anchor stays")
-		require.EqualValues(t, app.CodeDone, c.try(key(2), again).Code, "whoever comes second")
 	}
+	c.do(key(2), other)
 	c.reopen()
-	var got app.Anchor
-	require.Zero(t, c.ask("/anchor/"+number(7).String(), &got))
-	require.Equal(t, app.Anchor{
-		Session: number(7), Root: hex.EncodeToString(anchor.Root[:]), Chunks: 3, Size: 4_000, By: at(key(1)),
-	}, got)
+	for from, root := range map[byte]tx.Root{1: anchor.Root, 2: other.Root} {
+		var got app.Anchor
+		require.Zero(t, c.ask(anchorOf(key(from), 7), &got))
+		require.Equal(t, app.Anchor{
+			Session: number(7), Root: hex.EncodeToString(root[:]), Chunks: 3, Size: 4_000, By: at(key(from)),
+		}, got)
+	}
+	require.Equal(t, app.CodeAbsent, c.ask(anchorOf(key(3), 7), nil))
+	for _, path := range []string{"/anchor/" + number(7).String(), anchorOf(key(1), 7) + "/", "/anchor/me/" + number(7).String()} {
+		require.Equal(t, app.CodeBadQuery, c.ask(path, nil), path)
+	}
 	other.Session = number(8)
 	c.do(key(2), other)
 	requireSums(t, c)
@@ -226,10 +238,13 @@ func TestOnceIsProven(t *testing.T) {
 		return res
 	}
 	root := state.Root(c.hash)
-	anchor, exists, err := app.ProvenAnchor(root, number(1), prove("/anchor/"+number(1).String()).ProofOps)
+	anchor, exists, err := app.ProvenAnchor(root, at(key(1)), number(1), prove(anchorOf(key(1), 1)).ProofOps)
 	require.NoError(t, err)
 	require.True(t, exists)
 	require.Equal(t, at(key(1)), anchor.By)
+	_, exists, err = app.ProvenAnchor(root, at(key(2)), number(1), prove(anchorOf(key(2), 1)).ProofOps)
+	require.NoError(t, err)
+	require.False(t, exists, "that one account has, and another not")
 	ops := prove("/voucher-out/" + number(1).String()).ProofOps
 	voucher, exists, err := app.ProvenVoucherOut(root, number(1), ops)
 	require.NoError(t, err)
@@ -240,7 +255,7 @@ func TestOnceIsProven(t *testing.T) {
 	require.False(t, exists)
 	_, exists, _ = app.ProvenVoucherOut(root, number(3), ops)
 	require.False(t, exists, "one id's proof is no other's")
-	_, _, err = app.ProvenAnchor(root, number(1), ops)
+	_, _, err = app.ProvenAnchor(root, at(key(1)), number(1), ops)
 	require.Error(t, err, "nor can one kind's hide another's")
 	res, err := c.app.Query(context.Background(), &abci.RequestQuery{Path: "/payout/x", Prove: true})
 	require.NoError(t, err)

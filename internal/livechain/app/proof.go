@@ -23,11 +23,11 @@ func ProvenAccount(root state.Root, address livechain.Address, proof *cmtcrypto.
 	return describe(address, record, now), exists, err
 }
 
-// ProvenAnchor is what the proof of a query for a session's anchor shows under
-// root, as ProvenAccount has it.
-func ProvenAnchor(root state.Root, session uuid.UUID, proof *cmtcrypto.ProofOps) (anchor Anchor, exists bool, err error) {
+// ProvenAnchor is what the proof of a query for an account's anchor of a session
+// shows under root, as ProvenAccount has it.
+func ProvenAnchor(root state.Root, by livechain.Address, session uuid.UUID, proof *cmtcrypto.ProofOps) (anchor Anchor, exists bool, err error) {
 	record := &statepb.Anchor{}
-	exists, err = proven(root, onceKey(anchorPrefix, session), proof, record)
+	exists, err = proven(root, anchorKey(by, session), proof, record)
 	return describeAnchor(session, record), exists, err
 }
 

@@ -117,6 +117,12 @@ func (a *Application) answer(view *state.View, path string) (any, error) {
 		}
 		return a.accountAnswer(from, address)
 	}
+	if by, session, ok, err := anchorPath(path); ok {
+		if err != nil {
+			return nil, err
+		}
+		return anchorAnswer(from, by, session)
+	}
 	if prefix, id, ok, err := oncePath(path); ok {
 		if err != nil {
 			return nil, err
@@ -194,6 +200,9 @@ func (a *Application) time() time.Time {
 func provenKey(path string) (string, error) {
 	if address, ok, err := accountPath(path); ok {
 		return accountKey(address), err
+	}
+	if by, session, ok, err := anchorPath(path); ok {
+		return anchorKey(by, session), err
 	}
 	if prefix, id, ok, err := oncePath(path); ok {
 		return onceKey(prefix, id), err

@@ -170,11 +170,11 @@ func (c *Client) Pool(ctx context.Context) (app.Pool, error) {
 	return pool, err
 }
 
-// Anchor asks what a session's data is. NotFound when the session is not
-// anchored. See Light.Anchor for an answer that is proven.
-func (c *Client) Anchor(ctx context.Context, session uuid.UUID) (app.Anchor, error) {
+// Anchor asks what a session's data is by the word of an account. NotFound when
+// that has not anchored it. See Light.Anchor for an answer that is proven.
+func (c *Client) Anchor(ctx context.Context, by livechain.Address, session uuid.UUID) (app.Anchor, error) {
 	var anchor app.Anchor
-	err := c.query(ctx, "/anchor/"+session.String(), &anchor)
+	err := c.query(ctx, "/anchor/"+by.String()+"/"+session.String(), &anchor)
 	return anchor, err
 }
 

@@ -231,14 +231,14 @@ func (l *Light) Account(ctx context.Context, address livechain.Address, height i
 	}, nil
 }
 
-// Anchor asks for a session's anchor by the last block, and whether there is one,
-// with the same certainty as Account. An anchor never changes.
-func (l *Light) Anchor(ctx context.Context, session uuid.UUID) (anchor app.Anchor, exists bool, err error) {
-	answer, header, err := l.ask(ctx, "/anchor/"+session.String(), 0)
+// Anchor asks for an account's anchor of a session by the last block, and whether
+// there is one, with the same certainty as Account. An anchor never changes.
+func (l *Light) Anchor(ctx context.Context, by livechain.Address, session uuid.UUID) (anchor app.Anchor, exists bool, err error) {
+	answer, header, err := l.ask(ctx, "/anchor/"+by.String()+"/"+session.String(), 0)
 	if err != nil {
 		return app.Anchor{}, false, err
 	}
-	if anchor, exists, err = app.ProvenAnchor(state.Root(header.AppHash), session, answer.ProofOps); err != nil {
+	if anchor, exists, err = app.ProvenAnchor(state.Root(header.AppHash), by, session, answer.ProofOps); err != nil {
 		return app.Anchor{}, false, unproven(err)
 	}
 	return anchor, exists, nil

@@ -25,8 +25,8 @@ type encoder interface {
 // Root is the BLAKE3 Merkle root of a session's chunks.
 type Root [sha256.Size]byte
 
-// SessionAnchor keeps what a session's data is for good: the first one for a
-// session counts.
+// SessionAnchor keeps what a session's data is for good, by the word of its signer:
+// the first one of an account for a session counts.
 type SessionAnchor struct {
 	Session uuid.UUID
 	Root    Root

@@ -724,7 +724,7 @@ func (x *ValidatorUpdate) GetPower() uint64 {
 	return 0
 }
 
-// SessionAnchor keeps what a session's data is, once for each session.
+// SessionAnchor keeps what a session's data is, once for each account and session.
 type SessionAnchor struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	SessionId     []byte                 `protobuf:"bytes,1,opt,name=session_id,json=sessionId,proto3" json:"session_id,omitempty"` // UUID, 16 bytes
