@@ -250,6 +250,11 @@ func TestSubmissionsThatAreRefused(t *testing.T) {
 			t.Errorf("want %q, got %s %v", reason, code, details)
 		}
 	}
+	upgrade := b.apart("governance", b.signed(tx.Upgrade{Version: 9, Height: 9}))
+	if code, details := b.refusal(http.StatusBadRequest, http.MethodPost, "/transactions", upgrade); code != "LUCID_ERR_4008" ||
+		details["reason"] != "only the chain's authority may do that" {
+		t.Errorf("an upgrade that the treasury signed: %s %v", code, details)
+	}
 }
 
 func TestChainRefusals(t *testing.T) {

@@ -26,7 +26,7 @@ func typeOf(message tx.Message) string {
 		return sessionAnchor
 	case tx.Payout:
 		return payout
-	case tx.Proposal, tx.Vote, tx.ValidatorUpdate:
+	case tx.Proposal, tx.Vote, tx.ValidatorUpdate, tx.Upgrade:
 		return governance
 	}
 	return ""

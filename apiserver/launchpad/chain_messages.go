@@ -64,6 +64,8 @@ func viewMessage(message tx.Message) map[string]any {
 			"public_key": shownBytes(m.Key), "day": m.Day, "relayed": m.Relayed, "stored": m.Stored,
 			"validations": m.Validations, "uptime": m.Uptime,
 		}
+	case tx.Upgrade:
+		return map[string]any{"version": m.Version, "height": m.Height}
 	}
 	return map[string]any{}
 }
@@ -90,6 +92,8 @@ func viewProposal(m tx.Proposal) map[string]any {
 		view["min_fee"] = money.Amount(change)
 	case tx.PoolFee:
 		view["fee_basis_points"] = uint32(change)
+	case tx.ValidatorUpdate:
+		view["validator"] = viewMessage(change)
 	}
 	return view
 }

@@ -29,7 +29,11 @@ func TestViewMessage(t *testing.T) {
 		`{"day":3,"public_key":` + shownKey + `,"relayed":4,"stored":5,"uptime":7,"validations":6}`: tx.WorkReport{
 			Key: key, Day: 3, Relayed: 4, Stored: 5, Validations: 6, Uptime: 7,
 		},
-		`{}`: nil,
+		`{"id":"` + id.String() + `","validator":{"power":7,"public_key":` + shownKey + `}}`: tx.Proposal{
+			ID: id, Change: tx.ValidatorUpdate{Key: key, Power: 7},
+		},
+		`{"height":9,"version":2}`: tx.Upgrade{Version: 2, Height: 9},
+		`{}`:                       nil,
 	} {
 		got, err := json.Marshal(viewMessage(message))
 		if err != nil || string(got) != want {

@@ -33,6 +33,7 @@ type Application struct {
 
 	store        *state.Store
 	genesisHash  string
+	newest       uint64 // version of the rules that this program knows
 	retainBlocks int64
 	logger       logr.Logger
 	metrics      metrics
@@ -68,15 +69,21 @@ type Options struct {
 	Logger       logr.Logger // of what happens beside the blocks
 }
 
-// New opens the application on its folder.
-func New(o Options) (*Application, error) {
+// New opens the application on its folder. It refuses a chain whose rules this
+// program does not know.
+func New(o Options) (*Application, error) { return open(o, genesis.AppVersion) }
+
+func open(o Options, newest uint64) (*Application, error) {
 	store, err := openState(o.Dir)
 	if err != nil {
 		return nil, err
 	}
 	a := &Application{
-		store: store, genesisHash: o.GenesisHash, retainBlocks: o.RetainBlocks, logger: o.Logger,
+		store: store, genesisHash: o.GenesisHash, newest: newest, retainBlocks: o.RetainBlocks, logger: o.Logger,
 		metrics: newMetrics(), failed: make(chan error, 1),
+	}
+	if _, err := a.rules(); err != nil {
+		return nil, errors.Join(err, store.Close())
 	}
 	if a.known, err = newKnown(); err != nil {
 		return nil, errors.Join(err, store.Close())
@@ -106,7 +113,11 @@ func (a *Application) Close() error {
 // Info tells CometBFT what was committed; it replays the blocks after that.
 func (a *Application) Info(context.Context, *abci.RequestInfo) (*abci.ResponseInfo, error) {
 	height, root, started := a.store.Head()
-	info := &abci.ResponseInfo{Data: Name, AppVersion: genesis.AppVersion, LastBlockHeight: height}
+	rules, err := a.rules()
+	if err != nil {
+		return nil, err
+	}
+	info := &abci.ResponseInfo{Data: Name, AppVersion: rules, LastBlockHeight: height}
 	if started {
 		info.LastBlockAppHash = root[:]
 	}
@@ -121,7 +132,11 @@ func (a *Application) InitChain(_ context.Context, req *abci.RequestInitChain) (
 	if err != nil {
 		return nil, err
 	}
-	records := firstRecords(req.ChainId, first)
+	rules, err := a.firstRules(req.ConsensusParams)
+	if err != nil {
+		return nil, err
+	}
+	records := firstRecords(req.ChainId, first, rules)
 	records.set(validatorsKey, firstValidators(req.Validators))
 	changes, err := records.encode()
 	if err != nil {
@@ -142,11 +157,11 @@ func (a *Application) InitChain(_ context.Context, req *abci.RequestInitChain) (
 		}
 	}
 	a.resetCheck(req.Time)
-	return &abci.ResponseInitChain{AppHash: pending.Root[:]}, nil
+	return &abci.ResponseInitChain{AppHash: pending.Root[:], ConsensusParams: inHeader(rules)}, nil
 }
 
 // firstRecords spreads a validated genesis state over the records.
-func firstRecords(chainID string, first genesis.State) *overlay {
+func firstRecords(chainID string, first genesis.State, rules uint64) *overlay {
 	o := newOverlay(nil)
 	for _, holder := range first.Holders {
 		o.setAccount(holder.Address, &statepb.Account{Tokens: uint64(holder.Amount)})
@@ -163,7 +178,7 @@ func firstRecords(chainID string, first genesis.State) *overlay {
 	chain := &statepb.Chain{
 		ChainId: chainID, TokenSupply: uint64(first.TokenSupply), CnpySupply: uint64(first.CNPYSupply),
 		FeeBasisPoints: first.FeeBasisPoints, MinFee: uint64(first.MinFee), Treasury: treasury.Address[:],
-		Operational: first.Policy == genesis.PolicyOperational,
+		Operational: first.Policy == genesis.PolicyOperational, Rules: rules,
 	}
 	if first.Authority != (livechain.Address{}) {
 		chain.Authority = first.Authority[:]
@@ -223,6 +238,9 @@ func asRefusal(err error) error {
 // FinalizeBlock computes the block's effects and the root after it. Nothing is
 // written before Commit. An error here is this node's own and stops it.
 func (a *Application) FinalizeBlock(_ context.Context, req *abci.RequestFinalizeBlock) (*abci.ResponseFinalizeBlock, error) {
+	if _, err := a.rules(); err != nil {
+		return nil, a.halt(err)
+	}
 	block := overState(a.store)
 	decoded := readAll(req.Txs, a.known)
 	results := make([]*abci.ExecTxResult, len(req.Txs))
@@ -233,6 +251,10 @@ func (a *Application) FinalizeBlock(_ context.Context, req *abci.RequestFinalize
 		}
 	}
 	events, err := closeBlock(block, req)
+	if err != nil {
+		return nil, err
+	}
+	params, err := turnRules(block, req.Height)
 	if err != nil {
 		return nil, err
 	}
@@ -254,7 +276,9 @@ func (a *Application) FinalizeBlock(_ context.Context, req *abci.RequestFinalize
 	if err != nil {
 		return nil, err
 	}
-	return &abci.ResponseFinalizeBlock{Events: events, TxResults: results, ValidatorUpdates: updates, AppHash: a.pending.Root[:]}, nil
+	return &abci.ResponseFinalizeBlock{
+		Events: events, TxResults: results, ValidatorUpdates: updates, ConsensusParamUpdates: params, AppHash: a.pending.Root[:],
+	}, nil
 }
 
 // closeBlock does what follows from a block itself, after its transactions.
@@ -301,7 +325,7 @@ type decoded struct {
 
 func (d decoded) deliver(block *overlay, now time.Time) (*abci.ExecTxResult, error) {
 	if d.err != nil {
-		return result(asRefusal(d.err))
+		return result(d.refusal(block))
 	}
 	event, _, err := run(block, d.tx, now)
 	if err != nil {

@@ -70,6 +70,7 @@ type chain struct {
 
 	policy genesis.Policy
 	pace   time.Duration // from block to block; 0 means a second
+	newest uint64        // version of the rules that the program knows
 }
 
 func start(t testing.TB) *chain {
@@ -81,7 +82,7 @@ func start(t testing.TB) *chain {
 // fresh is a chain that has not seen its genesis yet.
 func fresh(t testing.TB, options app.Options) *chain {
 	options.GenesisHash = "abc"
-	c := &chain{t: t, options: options}
+	c := &chain{t: t, options: options, newest: genesis.AppVersion}
 	c.open()
 	t.Cleanup(func() { require.NoError(t, c.app.Close()) })
 	return c
@@ -89,7 +90,7 @@ func fresh(t testing.TB, options app.Options) *chain {
 
 func (c *chain) open() {
 	var err error
-	c.app, err = app.New(c.options)
+	c.app, err = app.NewKnowing(c.options, c.newest)
 	require.NoError(c.t, err)
 }
 

@@ -42,6 +42,7 @@ const (
 	CodeNoVote              Code = 21 // only validators vote
 	CodeClosed              Code = 22 // the vote is over
 	CodeWork                Code = 23 // work that does not count
+	CodeRules               Code = 24 // rules that the chain can't follow
 )
 
 var meanings = map[Code]string{
@@ -69,6 +70,7 @@ var meanings = map[Code]string{
 	CodeNoVote:              "only validators vote",
 	CodeClosed:              "the vote is over",
 	CodeWork:                "the chain does not count that work",
+	CodeRules:               "the chain can't follow such rules",
 }
 
 // String says what the code means, in words that may be shown to anybody.

@@ -127,7 +127,10 @@ func (a *author) vote() []byte {
 // proposal leaves the fees within what author pays, mostly.
 func (a *author) proposal() tx.Message {
 	proposal := tx.Proposal{ID: a.id(), Change: tx.PoolFee(a.Uint32N(200))}
-	if a.IntN(2) == 0 {
+	switch a.IntN(3) {
+	case 0:
+		proposal.Change = tx.ValidatorUpdate{Key: public(byte(50 + a.IntN(3))), Power: a.Int64N(2)}
+	case 1:
 		proposal.Change = tx.MinFee(fee - 1 + money.Amount(a.IntN(3)))
 	}
 	a.proposals = append(a.proposals, proposal.ID)
@@ -172,7 +175,9 @@ func (a *author) message(from int) tx.Message {
 
 // command is a message of the authority's.
 func (a *author) command() tx.Message {
-	switch a.IntN(5) {
+	switch a.IntN(6) {
+	case 5:
+		return tx.Upgrade{Version: genesis.AppVersion, Height: 1 + a.Int64N(10)} // which are in force
 	case 2:
 		return tx.WorkReport{
 			Key: public(byte(50 + a.IntN(3))), Day: born.Unix()/86_400 + a.Int64N(6) - 3,

@@ -32,6 +32,7 @@ const (
 	typeProposal   = "proposal"
 	typeVote       = "vote"
 	typeWork       = "work_report"
+	typeUpgrade    = "upgrade"
 )
 
 // Names of the events' attributes. Amounts are decimals of whole units.
@@ -59,11 +60,12 @@ const (
 	keyApprove  = "approve" // "true" or "false"
 	keyDay      = "day"     // UTC, since 1970
 	keyState    = "state"   // of the proposal after the vote
-	keyHeight   = "height"  // of the blocks that were signed
+	keyVersion  = "version" // of the rules
+	keyHeight   = "height"  // of the blocks that were signed, or of the first that follows other rules
 )
 
 // Event is one of Transferred, Swapped, Provided, Removed, Empowered, Anchored,
-// PaidOut, VoucheredIn, VoucheredOut, Proposed, Voted and Worked.
+// PaidOut, VoucheredIn, VoucheredOut, Proposed, Voted, Worked and Upgraded.
 type Event interface{ event() abci.Event }
 
 // Transferred is what a transfer did.
@@ -290,6 +292,8 @@ func (r *attributes) read() Event {
 		return r.voted()
 	case typeWork:
 		return r.worked()
+	case typeUpgrade:
+		return r.upgraded()
 	}
 	return nil
 }

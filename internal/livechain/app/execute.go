@@ -53,6 +53,8 @@ func run(below *overlay, t *tx.Tx, now time.Time) (event Event, admitted bool, e
 		event, err = e.vote(m)
 	case tx.WorkReport:
 		event, err = e.reportWork(m)
+	case tx.Upgrade:
+		event, err = e.upgrade(m)
 	default:
 		err = refuse(CodeMalformed, "this chain's rules do not know the message")
 	}
@@ -78,6 +80,8 @@ func (e execution) admit() error {
 		return err
 	}
 	switch {
+	case e.tx.Since() > chain.GetRules():
+		return refuseNewer(chain)
 	case e.tx.ChainID != chain.GetChainId():
 		return refuse(CodeWrongChain, "the transaction is for another chain than %s", chain.GetChainId())
 	case e.tx.Expires != 0 && e.now.Unix() > e.tx.Expires:

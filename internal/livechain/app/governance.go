@@ -2,6 +2,7 @@ package app
 
 import (
 	"bytes"
+	"encoding/hex"
 	"slices"
 	"time"
 
@@ -29,13 +30,16 @@ func (e execution) propose(m tx.Proposal) (Event, error) {
 		record.Change = &statepb.Proposal_MinFee{MinFee: uint64(change)}
 	case tx.PoolFee:
 		record.Change = &statepb.Proposal_FeeBasisPoints{FeeBasisPoints: uint32(change)}
+	case tx.ValidatorUpdate:
+		record.Change = &statepb.Proposal_Validator{Validator: &statepb.Validator{PublicKey: change.Key, Power: change.Power}}
 	}
 	e.on.set(key, record)
 	return Proposed{Account: e.from, ID: m.ID}, nil
 }
 
 // vote counts all votes anew, by the powers of now, and carries the change out
-// when it passes.
+// when it passes. A vote that would pass what can't be done is refused, and may
+// come again.
 func (e execution) vote(m tx.Vote) (Event, error) {
 	key, record := onceKey(proposalPrefix, m.Proposal), &statepb.Proposal{}
 	if err := e.on.record(key, record); err != nil {
@@ -119,13 +123,16 @@ func (e execution) enact(record *statepb.Proposal) error {
 		chain.MinFee = change.MinFee
 	case *statepb.Proposal_FeeBasisPoints:
 		chain.FeeBasisPoints = change.FeeBasisPoints
+	case *statepb.Proposal_Validator:
+		_, err := e.empower(chain, tx.ValidatorUpdate{Key: change.Validator.GetPublicKey(), Power: change.Validator.GetPower()})
+		return err
 	}
 	e.on.set(chainKey, chain)
 	return nil
 }
 
-// Proposal answers /proposal/{id}. Exactly one of MinFee and PoolFee is what it
-// asks for.
+// Proposal answers /proposal/{id}. Exactly one of MinFee, PoolFee and Validator is
+// what it asks for.
 type Proposal struct {
 	ID      uuid.UUID         `json:"id"`
 	By      livechain.Address `json:"by"`
@@ -133,10 +140,19 @@ type Proposal struct {
 	State   string            `json:"state"` // "open", "passed" or "rejected"; past its end an open one has failed
 	MinFee  *money.Amount     `json:"min_fee,omitempty"`
 	PoolFee *uint32           `json:"fee_basis_points,omitempty"`
+	// Validator's power is 0 to take it out; on a chain of the policy PoOT any other
+	// one is as much as its work is worth.
+	Validator *ProposedValidator `json:"validator,omitempty"`
 	// Powers of the validators of the height asked for.
 	Approve int64 `json:"approve"`
 	Oppose  int64 `json:"oppose"`
 	All     int64 `json:"all"`
+}
+
+// ProposedValidator is whose power a proposal would change.
+type ProposedValidator struct {
+	PublicKey string `json:"public_key"` // Ed25519, in lower-case hex
+	Power     int64  `json:"power"`
 }
 
 func proposalAnswer(from source, id uuid.UUID, record *statepb.Proposal) (Proposal, error) {
@@ -153,6 +169,8 @@ func proposalAnswer(from source, id uuid.UUID, record *statepb.Proposal) (Propos
 		answer.MinFee = &fee
 	case *statepb.Proposal_FeeBasisPoints:
 		answer.PoolFee = &change.FeeBasisPoints
+	case *statepb.Proposal_Validator:
+		answer.Validator = &ProposedValidator{hex.EncodeToString(change.Validator.GetPublicKey()), change.Validator.GetPower()}
 	}
 	return answer, err
 }

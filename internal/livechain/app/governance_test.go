@@ -2,6 +2,7 @@ package app_test
 
 import (
 	"context"
+	"encoding/hex"
 	"math/rand/v2"
 	"testing"
 	"time"
@@ -115,6 +116,59 @@ func TestPowerDecides(t *testing.T) {
 		_, poolFee := c.rules()
 		require.Equal(t, r.want == "passed", poolFee == 30, r.reason)
 	}
+}
+
+// The set of validators changes by vote as it does by the authority's word, who can
+// still change it.
+func TestValidatorsVoteOnValidators(t *testing.T) {
+	c := weighed(t, 10, 10, 10)
+	propose := func(id, n byte, power int64) {
+		c.do(key(1), tx.Proposal{ID: number(id), Change: tx.ValidatorUpdate{Key: public(n), Power: power}})
+		c.wantVote(50, id, true, "open")
+		c.wantVote(51, id, true, "open")
+	}
+	pass := func(id byte) map[string]int64 {
+		raw := sign(t, key(52), tx.Body{Nonce: c.account(at(key(52))).Nonce, Message: tx.Vote{Proposal: number(id), Approve: true}})
+		return c.updates(ok(1), raw)
+	}
+	propose(1, 53, 7)
+	require.Equal(t, &app.ProposedValidator{PublicKey: hex.EncodeToString(public(53)), Power: 7}, c.proposal(1).Validator)
+	require.Equal(t, map[string]int64{string(public(53)): 7}, pass(1))
+	require.EqualValues(t, 37, c.proposal(1).All, "it votes from now on")
+	propose(2, 53, 0)
+	require.Equal(t, map[string]int64{string(public(53)): 0}, pass(2))
+	c.do(authority, tx.ValidatorUpdate{Key: public(52), Power: 0})
+	require.EqualValues(t, 20, c.proposal(2).All)
+}
+
+// A vote that would leave a chain without validators, or with too many, is refused
+// and can come again when it would not.
+func TestVotesThatTheSetCannotFollow(t *testing.T) {
+	c := weighed(t, 10, 0)
+	c.do(key(1), tx.Proposal{ID: number(1), Change: tx.ValidatorUpdate{Key: public(50)}})
+	require.EqualValues(t, app.CodeValidators, c.votes(50, 1, true).Code, "the last validator stays")
+	require.Equal(t, "open", c.proposal(1).State)
+	require.Zero(t, c.proposal(1).Approve)
+
+	c.do(key(1), tx.Proposal{ID: number(2), Change: tx.ValidatorUpdate{Key: public(51), Power: 1}})
+	for n := range byte(63) {
+		c.do(authority, tx.ValidatorUpdate{Key: public(100 + n), Power: 1})
+		c.do(authority, tx.ValidatorUpdate{Key: public(50), Power: 1_000})
+	}
+	require.EqualValues(t, app.CodeValidators, c.votes(50, 2, true).Code, "a 65th is one too many")
+	c.wantVote(50, 1, true, "passed")
+	require.EqualValues(t, 63, c.proposal(1).All, "with more than two thirds it has voted itself out")
+}
+
+// On a chain of the policy PoOT a vote says who, and work how much.
+func TestVotesAndWork(t *testing.T) {
+	c := working(t)
+	c.updates(ok(0))
+	propose := sign(t, key(1), tx.Body{Fee: fee, Message: tx.Proposal{ID: number(1), Change: tx.ValidatorUpdate{Key: public(52), Power: 50}}})
+	vote := func(n byte) []byte {
+		return sign(t, key(n), tx.Body{Message: tx.Vote{Proposal: number(1), Approve: true}})
+	}
+	require.Equal(t, powers(0, 0, 1), c.updates(ok(3), propose, vote(50), vote(51)))
 }
 
 // Votes count by the powers of when they are counted.

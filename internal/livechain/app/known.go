@@ -27,7 +27,8 @@ func newKnown() (known, error) {
 	return known{seen, &signatures{}}, err
 }
 
-// read decodes a transaction and checks its signature, once for each.
+// read decodes a transaction and checks its signature, once for each. One whose
+// signature alone is wrong comes with the error.
 func (k known) read(raw []byte) (*tx.Tx, error) {
 	hash := sha256.Sum256(raw)
 	if t, ok := k.seen.Get(hash); ok {
@@ -38,7 +39,7 @@ func (k known) read(raw []byte) (*tx.Tx, error) {
 		return nil, err
 	}
 	if err := k.signatures.check(t); err != nil {
-		return nil, err
+		return t, err
 	}
 	k.seen.Add(hash, t)
 	return t, nil

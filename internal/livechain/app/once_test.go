@@ -173,6 +173,7 @@ func TestEveryKindIsRefusedAlike(t *testing.T) {
 	kinds := map[string]tx.Message{
 		"proposal":    tx.Proposal{ID: number(1), Change: tx.PoolFee(30)},
 		"work report": tx.WorkReport{Key: public(50), Day: 1},
+		"upgrade":     tx.Upgrade{Version: 2, Height: 9},
 		"vote":        tx.Vote{Proposal: number(1), Approve: true},
 		"anchor":      tx.SessionAnchor{Session: number(1), Chunks: 1, Size: 1},
 		"payout":      payouts(1, tx.CNPY, tx.Payment{To: at(key(1)), Amount: 1}),

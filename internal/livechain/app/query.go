@@ -13,7 +13,6 @@ import (
 	cmtcrypto "github.com/cometbft/cometbft/proto/tendermint/crypto"
 
 	"github.com/lucid-blockchain/lucid/internal/livechain"
-	"github.com/lucid-blockchain/lucid/internal/livechain/genesis"
 	"github.com/lucid-blockchain/lucid/internal/livechain/state"
 	"github.com/lucid-blockchain/lucid/internal/livechain/state/statepb"
 	"github.com/lucid-blockchain/lucid/internal/money"
@@ -57,10 +56,12 @@ type Info struct {
 	ChainID     string            `json:"chain_id"`
 	GenesisHash string            `json:"genesis_hash"`
 	Height      int64             `json:"height"`
-	AppHash     string            `json:"app_hash"` // lower-case hex
-	AppVersion  uint64            `json:"app_version"`
-	MinFee      money.Amount      `json:"min_fee"`      // in native tokens
-	MinFeeCNPY  money.Amount      `json:"min_fee_cnpy"` // in CNPY, at the pool's price of the height
+	AppHash     string            `json:"app_hash"`    // lower-case hex
+	AppVersion  uint64            `json:"app_version"` // of the rules that the next block follows
+	NextVersion uint64            `json:"next_app_version,omitempty"`
+	NextHeight  int64             `json:"next_app_version_height,omitempty"` // of the first block that follows those
+	MinFee      money.Amount      `json:"min_fee"`                           // in native tokens
+	MinFeeCNPY  money.Amount      `json:"min_fee_cnpy"`                      // in CNPY, at the pool's price of the height
 	Treasury    livechain.Address `json:"treasury"`
 }
 
@@ -169,8 +170,8 @@ func (a *Application) infoAnswer(view *state.View) (any, error) {
 	}
 	info := Info{
 		ChainID: chain.GetChainId(), GenesisHash: a.genesisHash, Height: view.Height,
-		AppHash: hex.EncodeToString(view.Root[:]), AppVersion: genesis.AppVersion, MinFee: money.Amount(chain.GetMinFee()),
-		MinFeeCNPY: money.Amount(inCNPY),
+		AppHash: hex.EncodeToString(view.Root[:]), AppVersion: chain.GetRules(), MinFee: money.Amount(chain.GetMinFee()),
+		MinFeeCNPY: money.Amount(inCNPY), NextVersion: chain.GetNextRules(), NextHeight: chain.GetNextRulesHeight(),
 	}
 	copy(info.Treasury[:], chain.GetTreasury())
 	return info, nil

@@ -176,7 +176,11 @@ func (a *Application) Failed() <-chan error { return a.failed }
 
 func (a *Application) fail(err error) error {
 	a.restoring = nil
-	err = fmt.Errorf("restore a snapshot: %w", err)
+	return a.halt(fmt.Errorf("restore a snapshot: %w", err))
+}
+
+// halt ends the node with an error: CometBFT by itself would go on without blocks.
+func (a *Application) halt(err error) error {
 	select {
 	case a.failed <- err:
 	default:

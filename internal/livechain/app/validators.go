@@ -34,7 +34,7 @@ func (e execution) isAuthority(chain *statepb.Chain) bool {
 // hold any token, pays no fee: a command of the authority's or a validator's vote.
 func (e execution) goesFree(chain *statepb.Chain) (bool, error) {
 	switch e.tx.Message.(type) {
-	case tx.ValidatorUpdate, tx.VoucherIn, tx.WorkReport:
+	case tx.ValidatorUpdate, tx.VoucherIn, tx.WorkReport, tx.Upgrade:
 		return e.isAuthority(chain), nil
 	case tx.Vote:
 		set, err := validatorsOf(e.on)
@@ -58,8 +58,13 @@ func (e execution) updateValidator(m tx.ValidatorUpdate) (Event, error) {
 		return nil, err
 	}
 	if !e.isAuthority(chain) {
-		return nil, refuse(CodeAuthority, "validators are changed by the chain's authority alone")
+		return nil, refuse(CodeAuthority, "validators are changed by the chain's authority, or by a vote of its validators")
 	}
+	return e.empower(chain, m)
+}
+
+// empower carries a change out, whoever has decided it.
+func (e execution) empower(chain *statepb.Chain, m tx.ValidatorUpdate) (Event, error) {
 	set, err := validatorsOf(e.on)
 	if err != nil {
 		return nil, err

@@ -23,8 +23,9 @@ import (
 )
 
 const (
-	// AppVersion is the rules of the application; a node runs one version.
-	AppVersion = 1
+	// AppVersion is the newest version of the application's rules. A new chain
+	// begins with it; a node follows all versions up to it.
+	AppVersion = 2
 	// DefaultMinFee is the least fee of a transaction: 0.001 tokens.
 	DefaultMinFee money.Amount = 1_000
 	// DefaultVesting is how long the treasury unlocks, evenly, from genesis on.

@@ -3,6 +3,8 @@ package tx
 import (
 	"fmt"
 
+	"math"
+
 	"github.com/google/uuid"
 
 	"github.com/lucid-blockchain/lucid/internal/livechain/tx/txpb"
@@ -23,7 +25,7 @@ type Proposal struct {
 	Change Change
 }
 
-// Change is one of MinFee and PoolFee.
+// Change is one of MinFee, PoolFee and ValidatorUpdate.
 type Change interface{ change(into *txpb.Proposal) }
 
 // MinFee is the least fee of a transaction in native tokens, up to MaxMinFee.
@@ -40,12 +42,36 @@ type Vote struct {
 	Approve  bool
 }
 
+// Upgrade puts another version of the rules in force, from the block of a height
+// on, or from the next one where that is past. Only the chain's authority may, and
+// it pays no fee. The version in force takes back one that still waits.
+type Upgrade struct {
+	Version uint64 // 1 and more
+	Height  int64  // 1 and more
+}
+
+// Since is the first version of the rules that knows the body. A program that is
+// older than they are can't even read it, so under older rules it has to be as if
+// nobody could (docs/live-chain.md, Upgrades).
+func (b Body) Since() uint64 {
+	if m, is := b.Message.(Proposal); is {
+		if _, is := m.Change.(ValidatorUpdate); is {
+			return 2
+		}
+	}
+	return 1
+}
+
 func (Proposal) message() {}
 func (Vote) message()     {}
+func (Upgrade) message()  {}
 
 func (f MinFee) change(into *txpb.Proposal) { into.Change = &txpb.Proposal_MinFee{MinFee: uint64(f)} }
 func (f PoolFee) change(into *txpb.Proposal) {
 	into.Change = &txpb.Proposal_FeeBasisPoints{FeeBasisPoints: uint32(f)}
+}
+func (m ValidatorUpdate) change(into *txpb.Proposal) {
+	into.Change = &txpb.Proposal_Validator{Validator: m.proto()}
 }
 
 func (m Proposal) encode(into *txpb.Body) {
@@ -58,6 +84,10 @@ func (m Proposal) encode(into *txpb.Body) {
 
 func (m Vote) encode(into *txpb.Body) {
 	into.Message = &txpb.Body_Vote{Vote: &txpb.Vote{ProposalId: m.Proposal[:], Approve: m.Approve}}
+}
+
+func (m Upgrade) encode(into *txpb.Body) {
+	into.Message = &txpb.Body_Upgrade{Upgrade: &txpb.Upgrade{Version: m.Version, Height: uint64(m.Height)}}
 }
 
 func proposal(pb *txpb.Proposal) (Message, error) {
@@ -76,6 +106,9 @@ func proposal(pb *txpb.Proposal) (Message, error) {
 			return nil, fmt.Errorf("%w: a proposal's pool fee is %d basis points at most", ErrMalformed, MaxFeeBasisPoints)
 		}
 		return Proposal{ID: number, Change: PoolFee(c.FeeBasisPoints)}, nil
+	case *txpb.Proposal_Validator:
+		update, err := validatorUpdate(c.Validator)
+		return Proposal{ID: number, Change: update}, err
 	}
 	return nil, fmt.Errorf("%w: a proposal of no change", ErrMalformed)
 }
@@ -83,4 +116,11 @@ func proposal(pb *txpb.Proposal) (Message, error) {
 func vote(pb *txpb.Vote) (Message, error) {
 	number, err := id(pb.GetProposalId())
 	return Vote{Proposal: number, Approve: pb.GetApprove()}, err
+}
+
+func upgrade(pb *txpb.Upgrade) (Message, error) {
+	if pb.GetVersion() < 1 || pb.GetHeight() < 1 || pb.GetHeight() > math.MaxInt64 {
+		return nil, fmt.Errorf("%w: rules have a version and a height of 1 or more", ErrMalformed)
+	}
+	return Upgrade{Version: pb.GetVersion(), Height: int64(pb.GetHeight())}, nil
 }

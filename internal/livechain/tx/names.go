@@ -35,6 +35,8 @@ func Name(m Message) string {
 		return "vote"
 	case WorkReport:
 		return "work_report"
+	case Upgrade:
+		return "upgrade"
 	}
 	return "unknown"
 }

@@ -16,7 +16,7 @@ func TestNamesAreTheWiresFields(t *testing.T) {
 	named := map[string]bool{}
 	for _, m := range []tx.Message{
 		tx.Transfer{}, tx.Swap{}, tx.Deposit{}, tx.Withdrawal{}, tx.ValidatorUpdate{}, tx.SessionAnchor{}, tx.Payout{},
-		tx.VoucherIn{}, tx.VoucherOut{}, tx.Proposal{}, tx.Vote{}, tx.WorkReport{},
+		tx.VoucherIn{}, tx.VoucherOut{}, tx.Proposal{}, tx.Vote{}, tx.WorkReport{}, tx.Upgrade{},
 	} {
 		named[tx.Name(m)] = true
 	}

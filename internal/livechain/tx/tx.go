@@ -46,8 +46,8 @@ const (
 )
 
 // Message is one of Transfer, Swap, Deposit, Withdrawal, ValidatorUpdate,
-// SessionAnchor, Payout, VoucherIn, VoucherOut, Proposal, Vote and
-// WorkReport.
+// SessionAnchor, Payout, VoucherIn, VoucherOut, Proposal, Vote, WorkReport and
+// Upgrade.
 type Message interface{ message() }
 
 // Transfer moves an amount, greater than zero, to another account.
@@ -230,7 +230,7 @@ func (b Body) proto() (*txpb.Body, error) {
 			Percent: m.Percent, MinCnpy: uint64(m.MinCNPY), MinTokens: uint64(m.MinTokens),
 		}}
 	case ValidatorUpdate:
-		pb.Message = &txpb.Body_ValidatorUpdate{ValidatorUpdate: &txpb.ValidatorUpdate{PublicKey: m.Key, Power: uint64(m.Power)}}
+		pb.Message = &txpb.Body_ValidatorUpdate{ValidatorUpdate: m.proto()}
 	case encoder:
 		m.encode(pb)
 	}
@@ -282,6 +282,8 @@ func fromProto(pb *txpb.Body) (Body, error) {
 		body.Message, err = vote(m.Vote)
 	case *txpb.Body_WorkReport:
 		body.Message, err = workReport(m.WorkReport)
+	case *txpb.Body_Upgrade:
+		body.Message, err = upgrade(m.Upgrade)
 	default:
 		err = fmt.Errorf("%w: no message", ErrMalformed)
 	}
@@ -340,12 +342,16 @@ func withdrawal(pb *txpb.Withdrawal) (Message, error) {
 	return Withdrawal{Percent: pb.GetPercent(), MinCNPY: least[0], MinTokens: least[1]}, nil
 }
 
-func validatorUpdate(pb *txpb.ValidatorUpdate) (Message, error) {
+func (m ValidatorUpdate) proto() *txpb.ValidatorUpdate {
+	return &txpb.ValidatorUpdate{PublicKey: m.Key, Power: uint64(m.Power)}
+}
+
+func validatorUpdate(pb *txpb.ValidatorUpdate) (m ValidatorUpdate, err error) {
 	if len(pb.GetPublicKey()) != ed25519.PublicKeySize {
-		return nil, fmt.Errorf("%w: a validator's public key has 32 bytes", ErrMalformed)
+		return m, fmt.Errorf("%w: a validator's public key has 32 bytes", ErrMalformed)
 	}
 	if pb.GetPower() > MaxPower {
-		return nil, fmt.Errorf("%w: a validator's power is out of range", ErrMalformed)
+		return m, fmt.Errorf("%w: a validator's power is out of range", ErrMalformed)
 	}
 	return ValidatorUpdate{Key: pb.GetPublicKey(), Power: int64(pb.GetPower())}, nil
 }

@@ -62,6 +62,8 @@ func everyKind() []tx.Body {
 		tx.Proposal{ID: uuid.UUID{1}, Change: tx.MinFee(0)},
 		tx.Proposal{ID: uuid.UUID{1}, Change: tx.MinFee(tx.MaxMinFee)},
 		tx.Proposal{ID: uuid.UUID{1}, Change: tx.PoolFee(tx.MaxFeeBasisPoints)},
+		tx.Proposal{ID: uuid.UUID{1}, Change: tx.ValidatorUpdate{Key: key.Public().(ed25519.PublicKey)}},
+		tx.Upgrade{Version: 1, Height: math.MaxInt64},
 		tx.Vote{Proposal: uuid.UUID{1}},
 		tx.WorkReport{
 			Key: key.Public().(ed25519.PublicKey), Day: 20_000, Relayed: tx.MaxWorkBytes, Stored: tx.MaxWorkBytes,
@@ -107,6 +109,19 @@ func TestSignedTransactionsComeBack(t *testing.T) {
 		require.Equal(t, body, got.Body)
 		require.NoError(t, got.Verify())
 		require.Equal(t, livechain.AddressOf(key.Public().(ed25519.PublicKey)), got.Sender())
+	}
+}
+
+// What old programs can't decode must not count before the rules that brought it.
+func TestSince(t *testing.T) {
+	for _, body := range everyKind() {
+		want := uint64(1)
+		if p, is := body.Message.(tx.Proposal); is {
+			if _, is := p.Change.(tx.ValidatorUpdate); is {
+				want = 2
+			}
+		}
+		require.Equal(t, want, body.Since(), "%T", body.Message)
 	}
 }
 
@@ -174,6 +189,10 @@ func TestBodiesThatCannotBeSigned(t *testing.T) {
 		"too high a fee":    {ChainID: "a", Message: tx.Proposal{ID: uuid.UUID{1}, Change: tx.MinFee(tx.MaxMinFee + 1)}},
 		"a fee below zero":  {ChainID: "a", Message: tx.Proposal{ID: uuid.UUID{1}, Change: tx.MinFee(-1)}},
 		"too high a part":   {ChainID: "a", Message: tx.Proposal{ID: uuid.UUID{1}, Change: tx.PoolFee(tx.MaxFeeBasisPoints + 1)}},
+		"half a validator":  {ChainID: "a", Message: tx.Proposal{ID: uuid.UUID{1}, Change: tx.ValidatorUpdate{Key: make([]byte, 16)}}},
+		"no rules":          {ChainID: "a", Message: tx.Upgrade{Height: 1}},
+		"rules of no block": {ChainID: "a", Message: tx.Upgrade{Version: 1}},
+		"rules of 1969":     {ChainID: "a", Message: tx.Upgrade{Version: 1, Height: -1}},
 		"work of nobody":    {ChainID: "a", Message: tx.WorkReport{Day: 1}},
 		"work before 1970":  {ChainID: "a", Message: tx.WorkReport{Key: make([]byte, 32), Day: -1}},
 		"too much relayed":  {ChainID: "a", Message: tx.WorkReport{Key: make([]byte, 32), Relayed: tx.MaxWorkBytes + 1}},

@@ -282,18 +282,21 @@ func (x *Pool) GetLockedShares() uint64 {
 
 // Chain holds what is fixed at genesis and the totals.
 type Chain struct {
-	state          protoimpl.MessageState `protogen:"open.v1"`
-	ChainId        string                 `protobuf:"bytes,1,opt,name=chain_id,json=chainId,proto3" json:"chain_id,omitempty"`
-	TokenSupply    uint64                 `protobuf:"varint,2,opt,name=token_supply,json=tokenSupply,proto3" json:"token_supply,omitempty"`
-	CnpySupply     uint64                 `protobuf:"varint,3,opt,name=cnpy_supply,json=cnpySupply,proto3" json:"cnpy_supply,omitempty"`
-	FeeBasisPoints uint32                 `protobuf:"varint,4,opt,name=fee_basis_points,json=feeBasisPoints,proto3" json:"fee_basis_points,omitempty"`
-	MinFee         uint64                 `protobuf:"varint,5,opt,name=min_fee,json=minFee,proto3" json:"min_fee,omitempty"` // 1e-6 tokens
-	Treasury       []byte                 `protobuf:"bytes,6,opt,name=treasury,proto3" json:"treasury,omitempty"`            // 20 bytes
-	Authority      []byte                 `protobuf:"bytes,7,opt,name=authority,proto3" json:"authority,omitempty"`          // 20 bytes, or none
-	Operational    bool                   `protobuf:"varint,8,opt,name=operational,proto3" json:"operational,omitempty"`     // voting power follows from work: PoOT
-	Epoch          int64                  `protobuf:"varint,9,opt,name=epoch,proto3" json:"epoch,omitempty"`                 // UTC day since 1970 whose powers are in force; PoOT only
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	state           protoimpl.MessageState `protogen:"open.v1"`
+	ChainId         string                 `protobuf:"bytes,1,opt,name=chain_id,json=chainId,proto3" json:"chain_id,omitempty"`
+	TokenSupply     uint64                 `protobuf:"varint,2,opt,name=token_supply,json=tokenSupply,proto3" json:"token_supply,omitempty"`
+	CnpySupply      uint64                 `protobuf:"varint,3,opt,name=cnpy_supply,json=cnpySupply,proto3" json:"cnpy_supply,omitempty"`
+	FeeBasisPoints  uint32                 `protobuf:"varint,4,opt,name=fee_basis_points,json=feeBasisPoints,proto3" json:"fee_basis_points,omitempty"`
+	MinFee          uint64                 `protobuf:"varint,5,opt,name=min_fee,json=minFee,proto3" json:"min_fee,omitempty"`                               // 1e-6 tokens
+	Treasury        []byte                 `protobuf:"bytes,6,opt,name=treasury,proto3" json:"treasury,omitempty"`                                          // 20 bytes
+	Authority       []byte                 `protobuf:"bytes,7,opt,name=authority,proto3" json:"authority,omitempty"`                                        // 20 bytes, or none
+	Operational     bool                   `protobuf:"varint,8,opt,name=operational,proto3" json:"operational,omitempty"`                                   // voting power follows from work: PoOT
+	Epoch           int64                  `protobuf:"varint,9,opt,name=epoch,proto3" json:"epoch,omitempty"`                                               // UTC day since 1970 whose powers are in force; PoOT only
+	Rules           uint64                 `protobuf:"varint,10,opt,name=rules,proto3" json:"rules,omitempty"`                                              // the version of the rules that the next block follows
+	NextRules       uint64                 `protobuf:"varint,11,opt,name=next_rules,json=nextRules,proto3" json:"next_rules,omitempty"`                     // the version that waits for its height, or none
+	NextRulesHeight int64                  `protobuf:"varint,12,opt,name=next_rules_height,json=nextRulesHeight,proto3" json:"next_rules_height,omitempty"` // of the first block that follows those
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
 }
 
 func (x *Chain) Reset() {
@@ -385,6 +388,27 @@ func (x *Chain) GetOperational() bool {
 func (x *Chain) GetEpoch() int64 {
 	if x != nil {
 		return x.Epoch
+	}
+	return 0
+}
+
+func (x *Chain) GetRules() uint64 {
+	if x != nil {
+		return x.Rules
+	}
+	return 0
+}
+
+func (x *Chain) GetNextRules() uint64 {
+	if x != nil {
+		return x.NextRules
+	}
+	return 0
+}
+
+func (x *Chain) GetNextRulesHeight() int64 {
+	if x != nil {
+		return x.NextRulesHeight
 	}
 	return 0
 }
@@ -705,6 +729,7 @@ type Proposal struct {
 	//
 	//	*Proposal_MinFee
 	//	*Proposal_FeeBasisPoints
+	//	*Proposal_Validator
 	Change        isProposal_Change `protobuf_oneof:"change"`
 	Approving     [][]byte          `protobuf:"bytes,6,rep,name=approving,proto3" json:"approving,omitempty"` // Ed25519 keys of validators, as they came
 	Opposing      [][]byte          `protobuf:"bytes,7,rep,name=opposing,proto3" json:"opposing,omitempty"`
@@ -788,6 +813,15 @@ func (x *Proposal) GetFeeBasisPoints() uint32 {
 	return 0
 }
 
+func (x *Proposal) GetValidator() *Validator {
+	if x != nil {
+		if x, ok := x.Change.(*Proposal_Validator); ok {
+			return x.Validator
+		}
+	}
+	return nil
+}
+
 func (x *Proposal) GetApproving() [][]byte {
 	if x != nil {
 		return x.Approving
@@ -814,9 +848,15 @@ type Proposal_FeeBasisPoints struct {
 	FeeBasisPoints uint32 `protobuf:"varint,5,opt,name=fee_basis_points,json=feeBasisPoints,proto3,oneof"`
 }
 
+type Proposal_Validator struct {
+	Validator *Validator `protobuf:"bytes,8,opt,name=validator,proto3,oneof"`
+}
+
 func (*Proposal_MinFee) isProposal_Change() {}
 
 func (*Proposal_FeeBasisPoints) isProposal_Change() {}
+
+func (*Proposal_Validator) isProposal_Change() {}
 
 // Work is what a validator has done on the days that still count.
 type Work struct {
@@ -995,7 +1035,7 @@ const file_internal_livechain_state_statepb_state_proto_rawDesc = "" +
 	"\x04cnpy\x18\x01 \x01(\x04R\x04cnpy\x12\x16\n" +
 	"\x06tokens\x18\x02 \x01(\x04R\x06tokens\x12\x16\n" +
 	"\x06shares\x18\x03 \x01(\x04R\x06shares\x12#\n" +
-	"\rlocked_shares\x18\x04 \x01(\x04R\flockedShares\"\x9b\x02\n" +
+	"\rlocked_shares\x18\x04 \x01(\x04R\flockedShares\"\xfc\x02\n" +
 	"\x05Chain\x12\x19\n" +
 	"\bchain_id\x18\x01 \x01(\tR\achainId\x12!\n" +
 	"\ftoken_supply\x18\x02 \x01(\x04R\vtokenSupply\x12\x1f\n" +
@@ -1006,7 +1046,12 @@ const file_internal_livechain_state_statepb_state_proto_rawDesc = "" +
 	"\btreasury\x18\x06 \x01(\fR\btreasury\x12\x1c\n" +
 	"\tauthority\x18\a \x01(\fR\tauthority\x12 \n" +
 	"\voperational\x18\b \x01(\bR\voperational\x12\x14\n" +
-	"\x05epoch\x18\t \x01(\x03R\x05epoch\"g\n" +
+	"\x05epoch\x18\t \x01(\x03R\x05epoch\x12\x14\n" +
+	"\x05rules\x18\n" +
+	" \x01(\x04R\x05rules\x12\x1d\n" +
+	"\n" +
+	"next_rules\x18\v \x01(\x04R\tnextRules\x12*\n" +
+	"\x11next_rules_height\x18\f \x01(\x03R\x0fnextRulesHeight\"g\n" +
 	"\n" +
 	"Validators\x129\n" +
 	"\n" +
@@ -1036,13 +1081,14 @@ const file_internal_livechain_state_statepb_state_proto_rawDesc = "" +
 	"\aVoucher\x12\x18\n" +
 	"\aaccount\x18\x01 \x01(\fR\aaccount\x12\x16\n" +
 	"\x06amount\x18\x02 \x01(\x04R\x06amount\x12%\n" +
-	"\x0eledger_account\x18\x03 \x01(\fR\rledgerAccount\"\xae\x02\n" +
+	"\x0eledger_account\x18\x03 \x01(\fR\rledgerAccount\"\xe9\x02\n" +
 	"\bProposal\x12\x0e\n" +
 	"\x02by\x18\x01 \x01(\fR\x02by\x12\x12\n" +
 	"\x04ends\x18\x02 \x01(\x03R\x04ends\x124\n" +
 	"\x05state\x18\x03 \x01(\x0e2\x1e.lucid.state.v1.Proposal.StateR\x05state\x12\x19\n" +
 	"\amin_fee\x18\x04 \x01(\x04H\x00R\x06minFee\x12*\n" +
-	"\x10fee_basis_points\x18\x05 \x01(\rH\x00R\x0efeeBasisPoints\x12\x1c\n" +
+	"\x10fee_basis_points\x18\x05 \x01(\rH\x00R\x0efeeBasisPoints\x129\n" +
+	"\tvalidator\x18\b \x01(\v2\x19.lucid.state.v1.ValidatorH\x00R\tvalidator\x12\x1c\n" +
 	"\tapproving\x18\x06 \x03(\fR\tapproving\x12\x1a\n" +
 	"\bopposing\x18\a \x03(\fR\bopposing\"=\n" +
 	"\x05State\x12\x0e\n" +
@@ -1096,12 +1142,13 @@ var file_internal_livechain_state_statepb_state_proto_depIdxs = []int32{
 	2,  // 0: lucid.state.v1.Account.vesting:type_name -> lucid.state.v1.Vesting
 	6,  // 1: lucid.state.v1.Validators.validators:type_name -> lucid.state.v1.Validator
 	0,  // 2: lucid.state.v1.Proposal.state:type_name -> lucid.state.v1.Proposal.State
-	13, // 3: lucid.state.v1.Work.days:type_name -> lucid.state.v1.Work.Day
-	4,  // [4:4] is the sub-list for method output_type
-	4,  // [4:4] is the sub-list for method input_type
-	4,  // [4:4] is the sub-list for extension type_name
-	4,  // [4:4] is the sub-list for extension extendee
-	0,  // [0:4] is the sub-list for field type_name
+	6,  // 3: lucid.state.v1.Proposal.validator:type_name -> lucid.state.v1.Validator
+	13, // 4: lucid.state.v1.Work.days:type_name -> lucid.state.v1.Work.Day
+	5,  // [5:5] is the sub-list for method output_type
+	5,  // [5:5] is the sub-list for method input_type
+	5,  // [5:5] is the sub-list for extension type_name
+	5,  // [5:5] is the sub-list for extension extendee
+	0,  // [0:5] is the sub-list for field type_name
 }
 
 func init() { file_internal_livechain_state_statepb_state_proto_init() }
@@ -1112,6 +1159,7 @@ func file_internal_livechain_state_statepb_state_proto_init() {
 	file_internal_livechain_state_statepb_state_proto_msgTypes[9].OneofWrappers = []any{
 		(*Proposal_MinFee)(nil),
 		(*Proposal_FeeBasisPoints)(nil),
+		(*Proposal_Validator)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{

@@ -158,6 +158,7 @@ type Body struct {
 	//	*Body_Proposal
 	//	*Body_Vote
 	//	*Body_WorkReport
+	//	*Body_Upgrade
 	Message       isBody_Message `protobuf_oneof:"message"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -350,6 +351,15 @@ func (x *Body) GetWorkReport() *WorkReport {
 	return nil
 }
 
+func (x *Body) GetUpgrade() *Upgrade {
+	if x != nil {
+		if x, ok := x.Message.(*Body_Upgrade); ok {
+			return x.Upgrade
+		}
+	}
+	return nil
+}
+
 type isBody_Message interface {
 	isBody_Message()
 }
@@ -402,6 +412,10 @@ type Body_WorkReport struct {
 	WorkReport *WorkReport `protobuf:"bytes,27,opt,name=work_report,json=workReport,proto3,oneof"`
 }
 
+type Body_Upgrade struct {
+	Upgrade *Upgrade `protobuf:"bytes,28,opt,name=upgrade,proto3,oneof"`
+}
+
 func (*Body_Transfer) isBody_Message() {}
 
 func (*Body_Swap) isBody_Message() {}
@@ -425,6 +439,8 @@ func (*Body_Proposal) isBody_Message() {}
 func (*Body_Vote) isBody_Message() {}
 
 func (*Body_WorkReport) isBody_Message() {}
+
+func (*Body_Upgrade) isBody_Message() {}
 
 // Transfer moves an amount to another account.
 type Transfer struct {
@@ -1039,6 +1055,7 @@ type Proposal struct {
 	//
 	//	*Proposal_MinFee
 	//	*Proposal_FeeBasisPoints
+	//	*Proposal_Validator
 	Change        isProposal_Change `protobuf_oneof:"change"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1106,6 +1123,15 @@ func (x *Proposal) GetFeeBasisPoints() uint32 {
 	return 0
 }
 
+func (x *Proposal) GetValidator() *ValidatorUpdate {
+	if x != nil {
+		if x, ok := x.Change.(*Proposal_Validator); ok {
+			return x.Validator
+		}
+	}
+	return nil
+}
+
 type isProposal_Change interface {
 	isProposal_Change()
 }
@@ -1118,9 +1144,15 @@ type Proposal_FeeBasisPoints struct {
 	FeeBasisPoints uint32 `protobuf:"varint,3,opt,name=fee_basis_points,json=feeBasisPoints,proto3,oneof"` // of the AMM pool
 }
 
+type Proposal_Validator struct {
+	Validator *ValidatorUpdate `protobuf:"bytes,4,opt,name=validator,proto3,oneof"`
+}
+
 func (*Proposal_MinFee) isProposal_Change() {}
 
 func (*Proposal_FeeBasisPoints) isProposal_Change() {}
+
+func (*Proposal_Validator) isProposal_Change() {}
 
 // Vote is a validator's, signed with its key, once for each proposal.
 type Vote struct {
@@ -1175,6 +1207,59 @@ func (x *Vote) GetApprove() bool {
 	return false
 }
 
+// Upgrade puts another version of the rules in force, by the chain's authority.
+type Upgrade struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Version       uint64                 `protobuf:"varint,1,opt,name=version,proto3" json:"version,omitempty"`
+	Height        uint64                 `protobuf:"varint,2,opt,name=height,proto3" json:"height,omitempty"` // of the first block that follows them
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Upgrade) Reset() {
+	*x = Upgrade{}
+	mi := &file_internal_livechain_tx_txpb_tx_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Upgrade) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Upgrade) ProtoMessage() {}
+
+func (x *Upgrade) ProtoReflect() protoreflect.Message {
+	mi := &file_internal_livechain_tx_txpb_tx_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Upgrade.ProtoReflect.Descriptor instead.
+func (*Upgrade) Descriptor() ([]byte, []int) {
+	return file_internal_livechain_tx_txpb_tx_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *Upgrade) GetVersion() uint64 {
+	if x != nil {
+		return x.Version
+	}
+	return 0
+}
+
+func (x *Upgrade) GetHeight() uint64 {
+	if x != nil {
+		return x.Height
+	}
+	return 0
+}
+
 // WorkReport says what a validator has done for the network on one day, by the
 // chain's authority, once for each validator and day.
 type WorkReport struct {
@@ -1191,7 +1276,7 @@ type WorkReport struct {
 
 func (x *WorkReport) Reset() {
 	*x = WorkReport{}
-	mi := &file_internal_livechain_tx_txpb_tx_proto_msgTypes[14]
+	mi := &file_internal_livechain_tx_txpb_tx_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1203,7 +1288,7 @@ func (x *WorkReport) String() string {
 func (*WorkReport) ProtoMessage() {}
 
 func (x *WorkReport) ProtoReflect() protoreflect.Message {
-	mi := &file_internal_livechain_tx_txpb_tx_proto_msgTypes[14]
+	mi := &file_internal_livechain_tx_txpb_tx_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1216,7 +1301,7 @@ func (x *WorkReport) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WorkReport.ProtoReflect.Descriptor instead.
 func (*WorkReport) Descriptor() ([]byte, []int) {
-	return file_internal_livechain_tx_txpb_tx_proto_rawDescGZIP(), []int{14}
+	return file_internal_livechain_tx_txpb_tx_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *WorkReport) GetPublicKey() []byte {
@@ -1270,7 +1355,7 @@ const file_internal_livechain_tx_txpb_tx_proto_rawDesc = "" +
 	"\x04body\x18\x01 \x01(\fR\x04body\x12\x1d\n" +
 	"\n" +
 	"public_key\x18\x02 \x01(\fR\tpublicKey\x12\x1c\n" +
-	"\tsignature\x18\x03 \x01(\fR\tsignature\"\xf3\x06\n" +
+	"\tsignature\x18\x03 \x01(\fR\tsignature\"\xa8\a\n" +
 	"\x04Body\x12\x19\n" +
 	"\bchain_id\x18\x01 \x01(\tR\achainId\x12\x14\n" +
 	"\x05nonce\x18\x02 \x01(\x04R\x05nonce\x12\x10\n" +
@@ -1294,7 +1379,8 @@ const file_internal_livechain_tx_txpb_tx_proto_rawDesc = "" +
 	"\bproposal\x18\x19 \x01(\v2\x18.lucid.chain.v1.ProposalH\x00R\bproposal\x12*\n" +
 	"\x04vote\x18\x1a \x01(\v2\x14.lucid.chain.v1.VoteH\x00R\x04vote\x12=\n" +
 	"\vwork_report\x18\x1b \x01(\v2\x1a.lucid.chain.v1.WorkReportH\x00R\n" +
-	"workReportB\t\n" +
+	"workReport\x123\n" +
+	"\aupgrade\x18\x1c \x01(\v2\x17.lucid.chain.v1.UpgradeH\x00R\aupgradeB\t\n" +
 	"\amessage\"_\n" +
 	"\bTransfer\x12\x0e\n" +
 	"\x02to\x18\x01 \x01(\fR\x02to\x12+\n" +
@@ -1343,16 +1429,20 @@ const file_internal_livechain_tx_txpb_tx_proto_rawDesc = "" +
 	"VoucherOut\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\fR\x02id\x12%\n" +
 	"\x0eledger_account\x18\x02 \x01(\fR\rledgerAccount\x12\x16\n" +
-	"\x06amount\x18\x03 \x01(\x04R\x06amount\"k\n" +
+	"\x06amount\x18\x03 \x01(\x04R\x06amount\"\xac\x01\n" +
 	"\bProposal\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\fR\x02id\x12\x19\n" +
 	"\amin_fee\x18\x02 \x01(\x04H\x00R\x06minFee\x12*\n" +
-	"\x10fee_basis_points\x18\x03 \x01(\rH\x00R\x0efeeBasisPointsB\b\n" +
+	"\x10fee_basis_points\x18\x03 \x01(\rH\x00R\x0efeeBasisPoints\x12?\n" +
+	"\tvalidator\x18\x04 \x01(\v2\x1f.lucid.chain.v1.ValidatorUpdateH\x00R\tvalidatorB\b\n" +
 	"\x06change\"A\n" +
 	"\x04Vote\x12\x1f\n" +
 	"\vproposal_id\x18\x01 \x01(\fR\n" +
 	"proposalId\x12\x18\n" +
-	"\aapprove\x18\x02 \x01(\bR\aapprove\"\xa9\x01\n" +
+	"\aapprove\x18\x02 \x01(\bR\aapprove\";\n" +
+	"\aUpgrade\x12\x18\n" +
+	"\aversion\x18\x01 \x01(\x04R\aversion\x12\x16\n" +
+	"\x06height\x18\x02 \x01(\x04R\x06height\"\xa9\x01\n" +
 	"\n" +
 	"WorkReport\x12\x1d\n" +
 	"\n" +
@@ -1381,7 +1471,7 @@ func file_internal_livechain_tx_txpb_tx_proto_rawDescGZIP() []byte {
 }
 
 var file_internal_livechain_tx_txpb_tx_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_internal_livechain_tx_txpb_tx_proto_msgTypes = make([]protoimpl.MessageInfo, 15)
+var file_internal_livechain_tx_txpb_tx_proto_msgTypes = make([]protoimpl.MessageInfo, 16)
 var file_internal_livechain_tx_txpb_tx_proto_goTypes = []any{
 	(Asset)(0),              // 0: lucid.chain.v1.Asset
 	(*Envelope)(nil),        // 1: lucid.chain.v1.Envelope
@@ -1398,7 +1488,8 @@ var file_internal_livechain_tx_txpb_tx_proto_goTypes = []any{
 	(*VoucherOut)(nil),      // 12: lucid.chain.v1.VoucherOut
 	(*Proposal)(nil),        // 13: lucid.chain.v1.Proposal
 	(*Vote)(nil),            // 14: lucid.chain.v1.Vote
-	(*WorkReport)(nil),      // 15: lucid.chain.v1.WorkReport
+	(*Upgrade)(nil),         // 15: lucid.chain.v1.Upgrade
+	(*WorkReport)(nil),      // 16: lucid.chain.v1.WorkReport
 }
 var file_internal_livechain_tx_txpb_tx_proto_depIdxs = []int32{
 	0,  // 0: lucid.chain.v1.Body.fee_asset:type_name -> lucid.chain.v1.Asset
@@ -1413,16 +1504,18 @@ var file_internal_livechain_tx_txpb_tx_proto_depIdxs = []int32{
 	12, // 9: lucid.chain.v1.Body.voucher_out:type_name -> lucid.chain.v1.VoucherOut
 	13, // 10: lucid.chain.v1.Body.proposal:type_name -> lucid.chain.v1.Proposal
 	14, // 11: lucid.chain.v1.Body.vote:type_name -> lucid.chain.v1.Vote
-	15, // 12: lucid.chain.v1.Body.work_report:type_name -> lucid.chain.v1.WorkReport
-	0,  // 13: lucid.chain.v1.Transfer.asset:type_name -> lucid.chain.v1.Asset
-	0,  // 14: lucid.chain.v1.Swap.sell:type_name -> lucid.chain.v1.Asset
-	0,  // 15: lucid.chain.v1.Payout.asset:type_name -> lucid.chain.v1.Asset
-	10, // 16: lucid.chain.v1.Payout.payments:type_name -> lucid.chain.v1.Payment
-	17, // [17:17] is the sub-list for method output_type
-	17, // [17:17] is the sub-list for method input_type
-	17, // [17:17] is the sub-list for extension type_name
-	17, // [17:17] is the sub-list for extension extendee
-	0,  // [0:17] is the sub-list for field type_name
+	16, // 12: lucid.chain.v1.Body.work_report:type_name -> lucid.chain.v1.WorkReport
+	15, // 13: lucid.chain.v1.Body.upgrade:type_name -> lucid.chain.v1.Upgrade
+	0,  // 14: lucid.chain.v1.Transfer.asset:type_name -> lucid.chain.v1.Asset
+	0,  // 15: lucid.chain.v1.Swap.sell:type_name -> lucid.chain.v1.Asset
+	0,  // 16: lucid.chain.v1.Payout.asset:type_name -> lucid.chain.v1.Asset
+	10, // 17: lucid.chain.v1.Payout.payments:type_name -> lucid.chain.v1.Payment
+	7,  // 18: lucid.chain.v1.Proposal.validator:type_name -> lucid.chain.v1.ValidatorUpdate
+	19, // [19:19] is the sub-list for method output_type
+	19, // [19:19] is the sub-list for method input_type
+	19, // [19:19] is the sub-list for extension type_name
+	19, // [19:19] is the sub-list for extension extendee
+	0,  // [0:19] is the sub-list for field type_name
 }
 
 func init() { file_internal_livechain_tx_txpb_tx_proto_init() }
@@ -1443,10 +1536,12 @@ func file_internal_livechain_tx_txpb_tx_proto_init() {
 		(*Body_Proposal)(nil),
 		(*Body_Vote)(nil),
 		(*Body_WorkReport)(nil),
+		(*Body_Upgrade)(nil),
 	}
 	file_internal_livechain_tx_txpb_tx_proto_msgTypes[12].OneofWrappers = []any{
 		(*Proposal_MinFee)(nil),
 		(*Proposal_FeeBasisPoints)(nil),
+		(*Proposal_Validator)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -1454,7 +1549,7 @@ func file_internal_livechain_tx_txpb_tx_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_internal_livechain_tx_txpb_tx_proto_rawDesc), len(file_internal_livechain_tx_txpb_tx_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   15,
+			NumMessages:   16,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
