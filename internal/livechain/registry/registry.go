@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
 	"sync"
 
@@ -143,9 +144,14 @@ func (a *Application) CheckTx(_ context.Context, req *abci.RequestCheckTx) (*abc
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	height, _, _ := a.store.Head()
-	result, err := deliver(a.check, req.Tx, height+1)
+	// What is refused waits nowhere, so it has not used its sequence number either.
+	trial := over(a.check)
+	result, err := deliver(trial, req.Tx, height+1)
 	if err != nil {
 		return nil, err
+	}
+	if result.Code == abci.CodeTypeOK {
+		maps.Copy(a.check.changes, trial.changes)
 	}
 	return &abci.ResponseCheckTx{Code: result.Code, Codespace: result.Codespace, Log: result.Log}, nil
 }

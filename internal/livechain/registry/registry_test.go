@@ -157,7 +157,6 @@ func TestRefusals(t *testing.T) {
 		{"a name that nobody has", with(func(b *registry.Body) { b.Op = registry.Set }), registry.CodeAbsent},
 	} {
 		require.Equal(t, tc.code, c.check(tc.raw), tc.reason)
-		c.block() // the mempool looks again from the committed state
 	}
 	require.Equal(t, []uint32{0, registry.CodeSequence}, c.block(sign(t, ann, good), sign(t, ann, good)), "a replay")
 	var answer any
@@ -182,6 +181,26 @@ func TestCheckTxCountsWhatWaits(t *testing.T) {
 	require.Zero(t, c.check(second))
 	require.Equal(t, []uint32{0}, c.block(first))
 	require.Zero(t, c.check(second), "it still waits after the block, and is looked at again")
+}
+
+// What CheckTx refuses has changed nothing: the next one of its signer is in turn.
+func TestCheckTxForgetsWhatItRefuses(t *testing.T) {
+	c := start(t)
+	c.block(sign(t, key(2), registry.Body{Op: registry.Register, Name: "taken"}))
+	for _, refused := range []registry.Body{
+		{Op: registry.Register, Name: "taken"},
+		{Op: registry.Set, Name: "taken", Value: "mine"},
+		{Op: registry.Set, Name: "free"},
+		{Sequence: 1, Op: registry.Register, Name: "mine"},
+	} {
+		require.NotZero(t, c.check(sign(t, key(1), refused)), "%+v", refused)
+	}
+	first := sign(t, key(1), registry.Body{Op: registry.Register, Name: "mine"})
+	second := sign(t, key(1), registry.Body{Sequence: 1, Op: registry.Set, Name: "mine", Value: "1"})
+	require.Zero(t, c.check(first))
+	require.Equal(t, registry.CodeSequence, c.check(first), "it waits already")
+	require.Zero(t, c.check(second))
+	require.Equal(t, []uint32{0, 0}, c.block(first, second))
 }
 
 // The node may be ended between any two calls: what was not committed is
