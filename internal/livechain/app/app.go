@@ -137,7 +137,11 @@ func (a *Application) InitChain(_ context.Context, req *abci.RequestInitChain) (
 		return nil, err
 	}
 	records := firstRecords(req.ChainId, first, rules)
-	records.set(validatorsKey, firstValidators(req.Validators))
+	validators, err := firstValidators(req.Validators)
+	if err != nil {
+		return nil, err
+	}
+	records.set(validatorsKey, validators)
 	changes, err := records.encode()
 	if err != nil {
 		return nil, err

@@ -2,25 +2,32 @@ package app
 
 import (
 	"bytes"
+	"crypto/ed25519"
+	"fmt"
 	"slices"
 
 	abci "github.com/cometbft/cometbft/abci/types"
 
+	"github.com/lucid-blockchain/lucid/internal/livechain/genesis"
 	"github.com/lucid-blockchain/lucid/internal/livechain/state/statepb"
 	"github.com/lucid-blockchain/lucid/internal/livechain/tx"
 )
 
-// maxValidators bounds the set: each block carries a signature of every one.
-const maxValidators = 64
-
-// firstValidators is the genesis document's set.
-func firstValidators(all []abci.ValidatorUpdate) *statepb.Validators {
+// firstValidators is the genesis document's set. Votes are counted by powers within
+// these bounds, and CometBFT itself knows none of them.
+func firstValidators(all []abci.ValidatorUpdate) (*statepb.Validators, error) {
+	if len(all) > genesis.MaxValidators {
+		return nil, fmt.Errorf("the genesis has %d validators: a chain has %d at most", len(all), genesis.MaxValidators)
+	}
 	set := &statepb.Validators{}
 	for _, v := range all {
+		if v.Power > tx.MaxPower || len(v.PubKey.GetEd25519()) != ed25519.PublicKeySize {
+			return nil, fmt.Errorf("a validator of the genesis needs an Ed25519 key and a power of %d at most", int64(tx.MaxPower))
+		}
 		set.Validators = append(set.Validators, &statepb.Validator{PublicKey: v.PubKey.GetEd25519(), Power: v.Power})
 	}
 	slices.SortFunc(set.Validators, byKey)
-	return set
+	return set, nil
 }
 
 func byKey(a, b *statepb.Validator) int { return bytes.Compare(a.GetPublicKey(), b.GetPublicKey()) }
@@ -85,8 +92,8 @@ func (e execution) empower(chain *statepb.Chain, m tx.ValidatorUpdate) (Event, e
 	switch size := len(set.GetValidators()); {
 	case size == 0:
 		return nil, refuse(CodeValidators, "the last validator can't be taken out")
-	case size > maxValidators:
-		return nil, refuse(CodeValidators, "a chain has %d validators at most", maxValidators)
+	case size > genesis.MaxValidators:
+		return nil, refuse(CodeValidators, "a chain has %d validators at most", genesis.MaxValidators)
 	}
 	e.on.set(validatorsKey, set)
 	return Empowered{Account: e.from, Key: m.Key, Power: power}, nil

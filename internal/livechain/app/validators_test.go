@@ -103,6 +103,27 @@ func TestNoMoreValidatorsThanBlocksCanCarry(t *testing.T) {
 	require.Len(t, c.updates(codes, joining...), 62)
 }
 
+// The bounds hold from the genesis on, whoever wrote its document.
+func TestRefusedFirstValidators(t *testing.T) {
+	raw, err := json.Marshal(document(t))
+	require.NoError(t, err)
+	c := fresh(t, app.Options{Dir: t.TempDir()})
+	var many []abci.ValidatorUpdate
+	for n := range byte(65) {
+		many = append(many, abci.Ed25519ValidatorUpdate(public(n), 1))
+	}
+	for want, set := range map[string][]abci.ValidatorUpdate{
+		"64 at most": many,
+		"a power of": {abci.Ed25519ValidatorUpdate(public(50), tx.MaxPower+1)},
+		"an Ed25519": {abci.UpdateValidator(make([]byte, 33), 1, "secp256k1")},
+	} {
+		_, err := c.app.InitChain(t.Context(), &abci.RequestInitChain{ChainId: chainID, Time: born, AppStateBytes: raw, Validators: set})
+		require.ErrorContains(t, err, want)
+	}
+	_, err = c.app.InitChain(t.Context(), &abci.RequestInitChain{ChainId: chainID, Time: born, AppStateBytes: raw, Validators: many[:64]})
+	require.NoError(t, err, "nothing was kept of the refused ones")
+}
+
 // Two applications that saw the same updates in another order of keys agree.
 func TestValidatorUpdatesAreToldInOrder(t *testing.T) {
 	var told [][]abci.ValidatorUpdate

@@ -19,6 +19,7 @@ import (
 
 	"github.com/lucid-blockchain/lucid/internal/livechain"
 	"github.com/lucid-blockchain/lucid/internal/livechain/amm"
+	"github.com/lucid-blockchain/lucid/internal/livechain/tx"
 	"github.com/lucid-blockchain/lucid/internal/money"
 )
 
@@ -30,6 +31,8 @@ const (
 	DefaultMinFee money.Amount = 1_000
 	// DefaultVesting is how long the treasury unlocks, evenly, from genesis on.
 	DefaultVesting = 4 * 365 * 24 * time.Hour
+	// MaxValidators bounds the set: each block carries a signature of every one.
+	MaxValidators = 64
 	// maxBlockBytes bounds a block to what one slow machine checks in a second.
 	maxBlockBytes = 4 << 20
 )
@@ -38,7 +41,7 @@ const (
 type Validator struct {
 	Name      string
 	PublicKey ed25519.PublicKey
-	Power     int64 // 1 and more
+	Power     int64 // 1 to tx.MaxPower
 }
 
 // Input is all that a genesis depends on.
@@ -121,14 +124,19 @@ func consensusParams() *types.ConsensusParams {
 }
 
 func validatorSet(in []Validator) ([]types.GenesisValidator, error) {
-	if len(in) == 0 {
-		return nil, fmt.Errorf("a genesis needs a validator")
+	if len(in) == 0 || len(in) > MaxValidators {
+		return nil, fmt.Errorf("a genesis has 1 to %d validators, not %d", MaxValidators, len(in))
 	}
+	seen := map[string]bool{}
 	out := make([]types.GenesisValidator, len(in))
 	for i, v := range in {
-		if len(v.PublicKey) != ed25519.PublicKeySize || v.Power < 1 {
-			return nil, fmt.Errorf("validator %d needs an Ed25519 public key and a power of 1 or more", i)
+		if len(v.PublicKey) != ed25519.PublicKeySize || v.Power < 1 || v.Power > tx.MaxPower {
+			return nil, fmt.Errorf("validator %d needs an Ed25519 public key and a power of 1 to %d", i, int64(tx.MaxPower))
 		}
+		if seen[string(v.PublicKey)] {
+			return nil, fmt.Errorf("validator %d has the key of one before it", i)
+		}
+		seen[string(v.PublicKey)] = true
 		key := cmted25519.PubKey(slices.Clone(v.PublicKey))
 		out[i] = types.GenesisValidator{Address: key.Address(), PubKey: key, Power: v.Power, Name: v.Name}
 	}

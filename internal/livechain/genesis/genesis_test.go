@@ -16,6 +16,7 @@ import (
 
 	"github.com/lucid-blockchain/lucid/internal/livechain"
 	"github.com/lucid-blockchain/lucid/internal/livechain/genesis"
+	"github.com/lucid-blockchain/lucid/internal/livechain/tx"
 	"github.com/lucid-blockchain/lucid/internal/money"
 )
 
@@ -37,6 +38,21 @@ func input() genesis.Input {
 		Treasury: address(9), FeeBasisPoints: 100,
 		Validators: []genesis.Validator{{Name: "aurora-0", PublicKey: bytes.Repeat([]byte{7}, ed25519.PublicKeySize), Power: 10}},
 	}
+}
+
+func validators(n int) []genesis.Validator {
+	all := make([]genesis.Validator, n)
+	for i := range all {
+		all[i] = genesis.Validator{PublicKey: bytes.Repeat([]byte{byte(i + 1)}, ed25519.PublicKeySize), Power: tx.MaxPower}
+	}
+	return all
+}
+
+func TestMostValidators(t *testing.T) {
+	in := input()
+	in.Validators = validators(genesis.MaxValidators)
+	_, _, err := genesis.BuildGenesis(in)
+	require.NoError(t, err, "all of them, each with the most power")
 }
 
 func TestPlanOfTheDefaultPool(t *testing.T) {
@@ -153,6 +169,9 @@ func TestRefusedInputs(t *testing.T) {
 		{func(in *genesis.Input) { in.FeeBasisPoints = 10_000 }, "a fee of everything"},
 		{func(in *genesis.Input) { in.Validators = nil }, "nobody to make blocks"},
 		{func(in *genesis.Input) { in.Validators[0].Power = 0 }, "a validator without a vote"},
+		{func(in *genesis.Input) { in.Validators[0].Power = tx.MaxPower + 1 }, "a power whose sums can't be counted"},
+		{func(in *genesis.Input) { in.Validators = append(in.Validators, in.Validators[0]) }, "a validator twice"},
+		{func(in *genesis.Input) { in.Validators = validators(65) }, "more validators than a block can carry signatures of"},
 		{func(in *genesis.Input) { in.Validators[0].PublicKey = in.Validators[0].PublicKey[:31] }, "half a key"},
 		{func(in *genesis.Input) { in.ChainID = "" }, "no chain id"},
 		{func(in *genesis.Input) { in.GenesisTime = time.Time{} }, "no time: the document would not be reproducible"},
