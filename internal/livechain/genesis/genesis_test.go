@@ -211,6 +211,20 @@ func TestRefusedStates(t *testing.T) {
 	}
 }
 
+// A light client reads the document of an endpoint that it does not trust yet.
+func TestDocumentsOfStrangers(t *testing.T) {
+	for reason, text := range map[string]string{
+		"no JSON":                   `genesis`,
+		"no chain id":               `{}`,
+		"a validator without a key": `{"chain_id":"a","validators":[{"power":"1"}]}`,
+		"half a key":                `{"chain_id":"a","validators":[{"power":"1","pub_key":{"type":"tendermint/PubKeyEd25519","value":"AAAA"}}]}`,
+		"a key of another kind":     `{"chain_id":"a","validators":[{"power":"1","pub_key":{"type":"tendermint/PubKeySecp256k1","value":"AAAA"}}]}`,
+	} {
+		_, _, err := genesis.Parse([]byte(text))
+		require.Error(t, err, reason)
+	}
+}
+
 // Whatever a constant-product curve ended at: all tokens are handed out once,
 // and the AMM opens within a millionth of the curve's last price.
 func TestSumsAndFirstPrice(t *testing.T) {

@@ -129,8 +129,9 @@ func checkPeer(peer string) (p2p.ID, error) {
 	id, address, _ := strings.Cut(peer, "@")
 	raw, err := hex.DecodeString(id)
 	_, port, addressErr := net.SplitHostPort(address)
-	if err != nil || len(raw) != p2p.IDByteLength || addressErr != nil || port == "" {
-		return "", fmt.Errorf("peer %q is not of the form id@host:port with an id of %d hex digits", peer, 2*p2p.IDByteLength)
+	// CometBFT writes ids in lower case and knows no other.
+	if err != nil || len(raw) != p2p.IDByteLength || id != hex.EncodeToString(raw) || addressErr != nil || port == "" {
+		return "", fmt.Errorf("peer %q is not of the form id@host:port with an id of %d lower-case hex digits", peer, 2*p2p.IDByteLength)
 	}
 	return p2p.ID(id), nil
 }
