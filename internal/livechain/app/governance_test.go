@@ -160,6 +160,15 @@ func TestVotesThatTheSetCannotFollow(t *testing.T) {
 	require.EqualValues(t, 63, c.proposal(1).All, "with more than two thirds it has voted itself out")
 }
 
+// Nor does a vote bring back who has signed two blocks of one height.
+func TestVotesBringNobodyBackWhoSignedTwice(t *testing.T) {
+	c := governed(t)
+	c.height++
+	c.run(&abci.RequestFinalizeBlock{Height: c.height, Misbehavior: caught(50)})
+	c.do(key(1), tx.Proposal{ID: number(1), Change: tx.ValidatorUpdate{Key: public(50), Power: 10}})
+	require.EqualValues(t, app.CodeValidators, c.votes(51, 1, true).Code)
+}
+
 // On a chain of the policy PoOT a vote says who, and work how much.
 func TestVotesAndWork(t *testing.T) {
 	c := working(t)
