@@ -145,6 +145,10 @@ func (s *Service) newVoucherIn(ctx context.Context, chain uuid.UUID, r VoucherRe
 	return row, nil
 }
 
+// maxPending is how many of one person's vouchers may wait for a chain, onto which
+// they are carried one after the other: nobody fills the queue.
+const maxPending = 20
+
 // takeVoucher moves the CNPY and writes the voucher, unless its key is known.
 func takeVoucher(ctx context.Context, q *db.Queries, row db.InsertVoucherParams) (Voucher, error) {
 	if row.IdempotencyKey != nil {
@@ -156,11 +160,18 @@ func takeVoucher(ctx context.Context, q *db.Queries, row db.InsertVoucherParams)
 			return Voucher{}, err
 		}
 	}
+	waiting, err := q.CountPendingVouchers(ctx, db.CountPendingVouchersParams{UserID: row.UserID, ChainID: row.ChainID})
+	switch {
+	case err != nil:
+		return Voucher{}, err
+	case waiting >= maxPending:
+		return Voucher{}, fault.New(fault.Unprocessable, "%d vouchers of yours are on their way onto this chain: wait until one has arrived", maxPending)
+	}
 	if _, err := q.InsertVoucher(ctx, row); err != nil {
 		return Voucher{}, err
 	}
 	amount := money.Amount(row.Amount)
-	err := ledger.Post(ctx, q, ledger.Journal{ID: row.JournalID, Kind: ledger.KindVoucher, Legs: []ledger.Leg{
+	err = ledger.Post(ctx, q, ledger.Journal{ID: row.JournalID, Kind: ledger.KindVoucher, Legs: []ledger.Leg{
 		{Account: purseOf(*row.UserID), Amount: -amount}, {Account: escrowOf(row.ChainID), Amount: amount},
 	}})
 	if err != nil {

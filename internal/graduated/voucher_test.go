@@ -345,3 +345,30 @@ func TestAnAbandonedChain(t *testing.T) {
 		t.Error("a stranger's key must not end a voucher")
 	}
 }
+
+// Nobody fills the queue of a chain: beyond twenty of one person's the next one is
+// refused, takes nothing, and is taken once another has arrived.
+func TestNoMoreThanTwentyOnTheirWay(t *testing.T) {
+	w := newWorld(t)
+	_, err := ledger.Faucet(t.Context(), w.store, w.whale, 1_000*unit)
+	w.must(err)
+	move := func(caller uuid.UUID) error {
+		_, err := w.service.VoucherIn(t.Context(), graduated.VoucherRequest{PoolID: w.chain, Caller: caller, Amount: unit})
+		return err
+	}
+	for range 20 {
+		w.must(move(w.whale))
+	}
+	before := w.holds(w.whale)
+	w.refused("one too many", move(w.whale), fault.Unprocessable, "20 vouchers of yours are on their way onto this chain: wait until one has arrived")
+	if w.holds(w.whale) != before {
+		t.Errorf("%s were taken for nothing", before-w.holds(w.whale))
+	}
+	other := uuid.New()
+	w.must(w.store.Queries().EnsureUser(t.Context(), other))
+	_, err = ledger.Faucet(t.Context(), w.store, other, unit)
+	w.must(err)
+	w.must(move(other))
+	w.carry()
+	w.must(move(w.whale))
+}

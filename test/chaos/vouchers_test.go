@@ -20,6 +20,10 @@ import (
 // voucher at a time.
 const travellers = 4
 
+// pace is how long each waits before the next: as vouchers are carried one after the
+// other, some are always on their way, and all arrive in the end.
+const pace = 3 * time.Second
+
 // travelling is people who move CNPY while something else happens.
 type travelling struct {
 	n     *quorum
@@ -48,6 +52,7 @@ func (v *travelling) while(users []*platform.User, something func()) {
 			for ctx.Err() == nil {
 				v.move(user, map[string]any{"direction": "in", "cnpy_amount": "2"})
 				v.move(user, map[string]any{"direction": "out", "cnpy_amount": "1"})
+				time.Sleep(pace)
 			}
 		})
 	}

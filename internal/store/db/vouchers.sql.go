@@ -33,6 +33,23 @@ func (q *Queries) AttemptVoucher(ctx context.Context, arg AttemptVoucherParams) 
 	return result.RowsAffected(), nil
 }
 
+const CountPendingVouchers = `-- name: CountPendingVouchers :one
+SELECT count(*) FROM vouchers WHERE user_id = $1 AND chain_id = $2 AND status = 'pending'
+`
+
+type CountPendingVouchersParams struct {
+	UserID  *uuid.UUID
+	ChainID uuid.UUID
+}
+
+// How many of a user's vouchers are on their way onto a chain.
+func (q *Queries) CountPendingVouchers(ctx context.Context, arg CountPendingVouchersParams) (int64, error) {
+	row := q.db.QueryRow(ctx, CountPendingVouchers, arg.UserID, arg.ChainID)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
+}
+
 const CountVouchers = `-- name: CountVouchers :one
 SELECT count(*) FROM vouchers WHERE user_id = $1 AND chain_id = $2
 `

@@ -25,6 +25,10 @@ SELECT * FROM vouchers WHERE user_id = $1 AND idempotency_key = $2;
 -- name: GetVoucher :one
 SELECT * FROM vouchers WHERE chain_id = $1 AND direction = $2 AND id = $3;
 
+-- How many of a user's vouchers are on their way onto a chain.
+-- name: CountPendingVouchers :one
+SELECT count(*) FROM vouchers WHERE user_id = $1 AND chain_id = $2 AND status = 'pending';
+
 -- name: ListVouchers :many
 SELECT * FROM vouchers WHERE user_id = $1 AND chain_id = $2
 ORDER BY created_at DESC, journal_id DESC
