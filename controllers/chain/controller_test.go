@@ -86,8 +86,8 @@ func TestStory(t *testing.T) {
 	if got := o.told(); !slices.Equal(got, want) {
 		t.Errorf("events %v, want %v, each once", got, want)
 	}
-	if o.network.keys != 1 {
-		t.Errorf("keys were generated %d times, want once", o.network.keys)
+	if o.network.generated() != 1 {
+		t.Errorf("keys were generated %d times, want once", o.network.generated())
 	}
 	o.rebuild(t, c)
 }

@@ -75,8 +75,8 @@ func TestRetainedChainIsDeclaredAgain(t *testing.T) {
 	if got := again.Status.Network; got.ChainID != network.ChainID || got.GenesisHash != network.GenesisHash {
 		t.Errorf("it runs %s with genesis %s, want %s with %s", got.ChainID, got.GenesisHash, network.ChainID, network.GenesisHash)
 	}
-	if o.network.keys != 1 {
-		t.Errorf("keys were made %d times, want those that were kept", o.network.keys)
+	if o.network.generated() != 1 {
+		t.Errorf("keys were made %d times, want those that were kept", o.network.generated())
 	}
 }
 
@@ -183,8 +183,8 @@ func TestKeysOfARunningNodeAreNotMadeAgain(t *testing.T) {
 	o.remove(t, &corev1.Secret{ObjectMeta: o.meta("later-keys-1")})
 	o.pods(t, c, 2, 1)
 	got := o.waitCondition(t, c, lucidv1.ConditionReady, metav1.ConditionFalse, lucidv1.ReasonSecretNotFound)
-	if !strings.Contains(got.Message, "spec.network.validators to 1") || o.network.keys != 2 || o.network.voting() != 2 {
-		t.Errorf("%d keys, %d vote, %q", o.network.keys, o.network.voting(), got.Message)
+	if !strings.Contains(got.Message, "spec.network.validators to 1") || o.network.generated() != 2 || o.network.voting() != 2 {
+		t.Errorf("%d keys, %d vote, %q", o.network.generated(), o.network.voting(), got.Message)
 	}
 	peers := &corev1.ConfigMap{ObjectMeta: o.meta("later-peers")}
 	o.wait(t, peers, "the others still find it", func() error {
@@ -197,8 +197,8 @@ func TestKeysOfARunningNodeAreNotMadeAgain(t *testing.T) {
 	o.waitCondition(t, c, lucidv1.ConditionReady, metav1.ConditionTrue, lucidv1.ReasonGraduated)
 	o.edit(t, c, validators(2))
 	o.wait(t, c, "another takes its place", func() error {
-		if o.network.voting() != 2 || o.network.keys != 3 {
-			return fmt.Errorf("%d vote, %d keys", o.network.voting(), o.network.keys)
+		if o.network.voting() != 2 || o.network.generated() != 3 {
+			return fmt.Errorf("%d vote, %d keys", o.network.voting(), o.network.generated())
 		}
 		return nil
 	})

@@ -75,8 +75,8 @@ func TestScaleUpAndDown(t *testing.T) {
 	o.edit(t, c, validators(2))
 	o.waitCondition(t, c, lucidv1.ConditionReady, metav1.ConditionTrue, lucidv1.ReasonGraduated)
 	o.wait(t, set, "who left comes back", func() error { return wantReplicas(set, 2) })
-	if o.network.keys != 3 {
-		t.Errorf("keys were made %d times, want one for each validator there ever was", o.network.keys)
+	if o.network.generated() != 3 {
+		t.Errorf("keys were made %d times, want one for each validator there ever was", o.network.generated())
 	}
 }
 

@@ -249,6 +249,13 @@ func (n *fakeNetwork) GenerateKeys() (node, validator []byte, err error) {
 	return fmt.Appendf(nil, "node-%d", n.keys), key, nil
 }
 
+// generated counts the keys that were made.
+func (n *fakeNetwork) generated() int {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.keys
+}
+
 func (n *fakeNetwork) NodeID(file []byte) (string, error) {
 	if !strings.HasPrefix(string(file), "node-") {
 		return "", errors.New("no key")

@@ -12,6 +12,7 @@ import (
 	networkingv1 "k8s.io/api/networking/v1"
 	policyv1 "k8s.io/api/policy/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	lucidv1 "github.com/lucid-blockchain/lucid/api/v1alpha1"
@@ -85,8 +86,8 @@ func TestFourValidatorsAreBorn(t *testing.T) {
 		keys[string(secret.Data["priv_validator_key.json"])] = true
 		fmt.Fprintf(&want, "id-of-%s@four-%d.four-node.%s.svc:26656\n", secret.Data["node_key.json"], i, o.Namespace)
 	}
-	if len(keys) != 4 || o.network.keys != 4 {
-		t.Errorf("%d keys, generated %d times, want 4 of each", len(keys), o.network.keys)
+	if len(keys) != 4 || o.network.generated() != 4 {
+		t.Errorf("%d keys, generated %d times, want 4 of each", len(keys), o.network.generated())
 	}
 	peers := &corev1.ConfigMap{ObjectMeta: o.meta("four-peers")}
 	o.wait(t, peers, "the list of peers", func() error { return nil })
@@ -193,8 +194,8 @@ func TestHaltAndResume(t *testing.T) {
 	if got := o.told(); !slices.Equal(got, []string{"Halted", "Resumed"}) {
 		t.Errorf("events %v, want one halt and one resumption", got)
 	}
-	if o.network.keys != 4 {
-		t.Errorf("keys were generated %d times, want those of birth", o.network.keys)
+	if o.network.generated() != 4 {
+		t.Errorf("keys were generated %d times, want those of birth", o.network.generated())
 	}
 }
 
@@ -207,8 +208,8 @@ func TestLostKeysAreAskedFor(t *testing.T) {
 		t.Fatal(err)
 	}
 	got := o.waitCondition(t, c, lucidv1.ConditionGraduated, metav1.ConditionFalse, lucidv1.ReasonSecretNotFound)
-	if !strings.Contains(got.Message, "lost-keys-2") || o.network.keys != 4 {
-		t.Errorf("%d keys and %q, want four and the Secret's name", o.network.keys, got.Message)
+	if !strings.Contains(got.Message, "lost-keys-2") || o.network.generated() != 4 {
+		t.Errorf("%d keys and %q, want four and the Secret's name", o.network.generated(), got.Message)
 	}
 }
 
@@ -221,13 +222,15 @@ func TestForeignKeysAreRefused(t *testing.T) {
 	o.buy(t, c, 50_000*money.Unit)
 	o.waitCondition(t, c, lucidv1.ConditionGraduated, metav1.ConditionFalse, lucidv1.ReasonNotOwned)
 
-	secret := &corev1.Secret{ObjectMeta: o.meta("foreign-keys-1")}
-	if err := o.Client.Delete(t.Context(), secret); err != nil {
+	// In place: while there is none, the controller makes one of its own.
+	own := &corev1.Secret{}
+	if err := o.Client.Get(t.Context(), types.NamespacedName{Namespace: o.Namespace, Name: "foreign-keys-1"}, own); err != nil {
 		t.Fatal(err)
 	}
-	own := &corev1.Secret{ObjectMeta: o.meta("foreign-keys-1"), Data: spoiled}
 	own.OwnerReferences = []metav1.OwnerReference{*metav1.NewControllerRef(c, lucidv1.GroupVersion.WithKind("Chain"))}
-	o.create(t, own)
+	if err := o.Client.Update(t.Context(), own); err != nil {
+		t.Fatal(err)
+	}
 	o.edit(t, c, func(spec *lucidv1.ChainSpec) { spec.DeletionPolicy = lucidv1.DeletionRetain })
 	got := o.waitCondition(t, c, lucidv1.ConditionGraduated, metav1.ConditionFalse, lucidv1.ReasonInvalid)
 	if !strings.Contains(got.Message, "node_key.json") || strings.Contains(got.Message, "none") {

@@ -30,6 +30,9 @@ func (e errand) once(ctx context.Context) (Receipt, error) {
 		}
 		if known.raw != nil {
 			receipt, err := e.pursue(ctx, known)
+			if late := e.onTime(e.order); late != nil && over(err) {
+				return Receipt{}, late // nothing came of it, and nothing will
+			}
 			if !over(err) || !e.again(ctx) {
 				receipt.Replayed = !bytes.Equal(known.raw, own)
 				return receipt, e.explain(err)
