@@ -20,16 +20,14 @@ const (
 	chainID = "bench-1"
 	// accounts send at the same time, each its own in order.
 	accounts = 32
-	// perAccount keeps a wave under the 5 000 transactions that wait at most.
-	perAccount = 150
 )
 
 // contender is an application with the load that it is given.
 type contender interface {
 	name() string
 	run(ctx context.Context, config node.Config) error
-	// transactions of one account in one wave, in order.
-	transactions(account, wave int) ([][]byte, error)
+	// transactions of one account, in order.
+	transactions(account, count int) ([][]byte, error)
 }
 
 // key is an account's, the same in every run.
@@ -43,7 +41,7 @@ func address(account int) livechain.Address {
 	return livechain.AddressOf(public)
 }
 
-// holders can pay for any number of waves.
+// holders can pay for any load.
 func holders() []genesis.Holder {
 	list := make([]genesis.Holder, accounts)
 	for i := range list {
@@ -59,11 +57,11 @@ func (swaps) name() string { return "lucid swaps" }
 
 func (swaps) run(ctx context.Context, config node.Config) error { return node.RunNode(ctx, config) }
 
-func (swaps) transactions(account, wave int) ([][]byte, error) {
-	list := make([][]byte, perAccount)
+func (swaps) transactions(account, count int) ([][]byte, error) {
+	list := make([][]byte, count)
 	for i := range list {
 		signed, err := tx.Sign(tx.Body{
-			ChainID: chainID, Nonce: uint64(wave*perAccount + i), Fee: genesis.DefaultMinFee,
+			ChainID: chainID, Nonce: uint64(i), Fee: genesis.DefaultMinFee,
 			Message: tx.Swap{Sell: tx.Token, AmountIn: money.Unit + money.Amount(i), MinOut: 1},
 		}, key(account))
 		if err != nil {
@@ -84,14 +82,14 @@ func (pairs) run(ctx context.Context, config node.Config) error {
 	return node.RunApplication(ctx, config, application)
 }
 
-func (pairs) transactions(account, wave int) ([][]byte, error) {
-	model, err := swaps{}.transactions(account, wave)
+func (pairs) transactions(account, count int) ([][]byte, error) {
+	model, err := swaps{}.transactions(account, count)
 	if err != nil {
 		return nil, err
 	}
-	list := make([][]byte, perAccount)
+	list := make([][]byte, count)
 	for i := range list {
-		pair := fmt.Sprintf("%d-%d-%d=", account, wave, i)
+		pair := fmt.Sprintf("%d-%d=", account, i)
 		list[i] = []byte(pair + strings.Repeat("x", max(1, len(model[i])-len(pair))))
 	}
 	return list, nil

@@ -19,17 +19,17 @@ import (
 const target = 0.7
 
 type flags struct {
-	rounds, waves int
-	validators    int
-	dir           string
-	floor         float64
+	rounds, each int
+	validators   int
+	dir          string
+	floor        float64
 }
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	var f flags
 	flag.IntVar(&f.rounds, "rounds", 3, "rounds; each runs both applications once")
-	flag.IntVar(&f.waves, "waves", 3, fmt.Sprintf("waves of %d transactions per run", accounts*perAccount))
+	flag.IntVar(&f.each, "each", 1500, fmt.Sprintf("transactions of each of the %d accounts per run", accounts))
 	flag.IntVar(&f.validators, "validators", 0, "only with this many validators (default: with 1 and with 4)")
 	flag.StringVar(&f.dir, "dir", "", "directory on the disk to measure (default: the system's temporary directory)")
 	flag.Float64Var(&f.floor, "floor", 1, "part of the target that must be reached; less for a noisy machine")
@@ -43,7 +43,7 @@ func main() {
 }
 
 func bench(ctx context.Context, f flags) error {
-	fmt.Printf("%d rounds of %d transactions each.\n", f.rounds, f.waves*accounts*perAccount)
+	fmt.Printf("%d rounds of %d transactions each.\n", f.rounds, accounts*f.each)
 	missed, sizes := 0, []int{1, 4}
 	if f.validators > 0 {
 		sizes = []int{f.validators}
@@ -66,28 +66,37 @@ func bench(ctx context.Context, f flags) error {
 // compare runs both applications in turn, in the opposite order every other round,
 // and returns the ratio of their medians.
 func compare(ctx context.Context, f flags, validators int) (float64, error) {
-	rates := map[string][]float64{}
+	got := map[string][]figures{}
 	for round := range f.rounds {
 		order := []contender{swaps{}, pairs{}}
 		if round%2 == 1 {
 			slices.Reverse(order)
 		}
 		for _, c := range order {
-			rate, err := measure(ctx, f, c, validators)
+			run, err := measure(ctx, f, c, validators)
 			if err != nil {
 				return 0, fmt.Errorf("%s on %d validators: %w", c.name(), validators, err)
 			}
-			rates[c.name()] = append(rates[c.name()], rate)
-			fmt.Printf("  %d validators, round %d: %-14s %7.0f/s\n", validators, round+1, c.name(), rate)
+			got[c.name()] = append(got[c.name()], run)
+			fmt.Printf("  %d validators, round %d: %-14s %7.0f/s, CPU time for each %4d µs\n",
+				validators, round+1, c.name(), run.rate, run.cpu.Microseconds())
 		}
 	}
-	ratio := median(rates[swaps{}.name()]) / median(rates[pairs{}.name()])
-	fmt.Printf("%d validators: %.0f swaps/s against %.0f pairs/s of kvstore, ratio %.2f (target %.2f)\n",
-		validators, median(rates[swaps{}.name()]), median(rates[pairs{}.name()]), ratio, target)
+	ours, theirs := got[swaps{}.name()], got[pairs{}.name()]
+	ratio := median(ours, rate) / median(theirs, rate)
+	fmt.Printf("%d validators: %.0f swaps/s against %.0f pairs/s of kvstore, ratio %.2f (target %.2f); CPU time of a swap %.2f of a pair's\n",
+		validators, median(ours, rate), median(theirs, rate), ratio, target, median(ours, cpu)/median(theirs, cpu))
 	return ratio, nil
 }
 
-func median(rates []float64) float64 {
-	sorted := slices.Sorted(slices.Values(rates))
+func rate(run figures) float64 { return run.rate }
+func cpu(run figures) float64  { return float64(run.cpu) }
+
+func median(runs []figures, of func(figures) float64) float64 {
+	sorted := make([]float64, len(runs))
+	for i, run := range runs {
+		sorted[i] = of(run)
+	}
+	slices.Sort(sorted)
 	return sorted[len(sorted)/2]
 }

@@ -2,17 +2,22 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
+	"syscall"
 	"time"
 
 	rpchttp "github.com/cometbft/cometbft/rpc/client/http"
 	coretypes "github.com/cometbft/cometbft/rpc/core/types"
 	"github.com/go-logr/logr"
 	"golang.org/x/sync/errgroup"
+	"golang.org/x/sync/semaphore"
 
 	"github.com/lucid-blockchain/lucid/internal/livechain"
 	"github.com/lucid-blockchain/lucid/internal/livechain/genesis"
@@ -26,6 +31,9 @@ const (
 	// perRequest is how many transactions are sent at once, the most that a node
 	// takes.
 	perRequest = 10
+	// waiting bounds the transactions that are sent and in no block yet. A mempool
+	// takes 5 000.
+	waiting = 4_800
 )
 
 // network is a chain whose validators run in this process.
@@ -37,44 +45,55 @@ type network struct {
 	dir     string
 }
 
+// figures are of one run.
+type figures struct {
+	rate float64       // transactions a second
+	cpu  time.Duration // of all validators and of whoever sends, for one transaction
+}
+
 // measure runs a chain of one application and returns how many transactions a
-// second it has committed, from the first one sent to the block of the last one.
-func measure(ctx context.Context, f flags, c contender, validators int) (rate float64, err error) {
+// second all its validators have carried out, from the first one sent to the last
+// one's block.
+func measure(ctx context.Context, f flags, c contender, validators int) (got figures, err error) {
+	load, err := loadOf(f, c)
+	if err != nil {
+		return got, err
+	}
 	n, err := start(ctx, f, c, validators)
 	if err != nil {
-		return 0, err
+		return got, err
 	}
 	defer func() { err = errors.Join(err, n.end()) }()
 	height, err := n.height(ctx)
 	if err != nil {
-		return 0, err
+		return got, err
 	}
-	var spent time.Duration
-	for wave := range f.waves {
-		load, err := loadOf(c, wave)
-		if err != nil {
-			return 0, err
-		}
-		began := time.Now()
-		if err := n.send(ctx, load); err != nil {
-			return 0, err
-		}
-		if height, err = n.committed(ctx, height, accounts*perAccount); err != nil {
-			return 0, err
-		}
-		spent += time.Since(began)
+	count := accounts * f.each
+	began, used := time.Now(), cpuTime()
+	last, err := n.carry(ctx, load, height, count)
+	if err != nil {
+		return got, err
 	}
-	if err := n.carriedOut(ctx, height); err != nil {
-		return 0, err
-	}
-	return float64(f.waves*accounts*perAccount) / spent.Seconds(), nil
+	got.rate = float64(count) / time.Since(began).Seconds()
+	got.cpu = (cpuTime() - used) / time.Duration(count)
+	return got, n.carriedOut(ctx, last)
 }
 
-func loadOf(c contender, wave int) ([][][]byte, error) {
+// cpuTime is what this process has used of all cores.
+func cpuTime() time.Duration {
+	var usage syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
+		return 0
+	}
+	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
+}
+
+// loadOf signs before the clock runs.
+func loadOf(f flags, c contender) ([][][]byte, error) {
 	load := make([][][]byte, accounts)
 	for account := range load {
 		var err error
-		if load[account], err = c.transactions(account, wave); err != nil {
+		if load[account], err = c.transactions(account, f.each); err != nil {
 			return nil, err
 		}
 	}
@@ -178,12 +197,28 @@ func (n *network) end() error {
 	return errors.Join(n.group.Wait(), os.RemoveAll(n.dir))
 }
 
+// height is the last one that every validator is done with: it works on the next.
+// Only then is there room for others in its mempool.
 func (n *network) height(ctx context.Context) (int64, error) {
-	status, err := n.clients[0].Status(ctx)
-	if err != nil {
-		return 0, err
+	least := int64(math.MaxInt64)
+	for _, client := range n.clients {
+		found, err := client.ConsensusState(ctx)
+		if err != nil {
+			return 0, err
+		}
+		var round struct {
+			Step string `json:"height/round/step"`
+		}
+		if err := json.Unmarshal(found.RoundState, &round); err != nil {
+			return 0, err
+		}
+		var next int64
+		if _, err := fmt.Sscanf(round.Step, "%d/", &next); err != nil {
+			return 0, err
+		}
+		least = min(least, next-1)
 	}
-	return status.SyncInfo.LatestBlockHeight, nil
+	return least, nil
 }
 
 // awaitAll waits until every node has a height.
@@ -202,23 +237,33 @@ func (n *network) awaitAll(ctx context.Context, height int64) error {
 	return nil
 }
 
-// send gives each account's transactions, in order, to one of the nodes.
-func (n *network) send(ctx context.Context, load [][][]byte) error {
+// carry sends the load and waits until blocks after height hold all of it. It
+// returns the last of them.
+func (n *network) carry(ctx context.Context, load [][][]byte, height int64, count int) (last int64, err error) {
 	group, ctx := errgroup.WithContext(ctx)
+	room := semaphore.NewWeighted(waiting)
 	for account, list := range load {
 		client := n.clients[account%len(n.clients)]
-		group.Go(func() error {
-			for len(list) > 0 {
-				some := list[:min(perRequest, len(list))]
-				if err := sendSome(ctx, client, some); err != nil {
-					return err
-				}
-				list = list[len(some):]
-			}
-			return nil
-		})
+		group.Go(func() error { return send(ctx, client, list, room) })
 	}
-	return group.Wait()
+	group.Go(func() error {
+		last, err = n.committed(ctx, height, count, room)
+		return err
+	})
+	return last, group.Wait()
+}
+
+// send gives an account's transactions to a node in order, as there is room.
+func send(ctx context.Context, client *rpchttp.HTTP, list [][]byte, room *semaphore.Weighted) error {
+	for some := range slices.Chunk(list, perRequest) {
+		if err := room.Acquire(ctx, int64(len(some))); err != nil {
+			return err
+		}
+		if err := sendSome(ctx, client, some); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func sendSome(ctx context.Context, client *rpchttp.HTTP, some [][]byte) error {
@@ -236,9 +281,9 @@ func sendSome(ctx context.Context, client *rpchttp.HTTP, some [][]byte) error {
 }
 
 // committed counts what the blocks after height hold until that many transactions
-// are in. It reads headers only, which cost both applications the same, and returns
-// the last block's height.
-func (n *network) committed(ctx context.Context, height int64, want int) (int64, error) {
+// are in, and makes room for as many more. It reads headers only, which cost both
+// applications the same, and returns the last block's height.
+func (n *network) committed(ctx context.Context, height int64, want int, room *semaphore.Weighted) (int64, error) {
 	for end := time.Now().Add(patience); want > 0; time.Sleep(often) {
 		if time.Now().After(end) {
 			return height, fmt.Errorf("%d transactions are in no block within %s", want, patience)
@@ -256,8 +301,9 @@ func (n *network) committed(ctx context.Context, height int64, want int) (int64,
 		}
 		for _, block := range found.BlockMetas {
 			want -= block.NumTxs
-			height = max(height, block.Header.Height)
+			room.Release(int64(block.NumTxs))
 		}
+		height = latest
 	}
 	return height, nil
 }
