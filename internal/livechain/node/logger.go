@@ -14,11 +14,18 @@ type logger struct{ to logr.Logger }
 
 func newLogger(to logr.Logger) log.Logger { return logger{to.WithCallDepth(1)} }
 
-// Debug implements log.Logger.
-func (l logger) Debug(msg string, pairs ...any) { l.to.V(2).Info(msg, named(pairs)...) }
+// Debug implements log.Logger. Several lines for each transaction come here, which
+// cost nothing where nobody reads them.
+func (l logger) Debug(msg string, pairs ...any) { l.tell(2, msg, pairs) }
 
 // Info implements log.Logger.
-func (l logger) Info(msg string, pairs ...any) { l.to.V(1).Info(msg, named(pairs)...) }
+func (l logger) Info(msg string, pairs ...any) { l.tell(1, msg, pairs) }
+
+func (l logger) tell(level int, msg string, pairs []any) {
+	if to := l.to.V(level); to.Enabled() {
+		to.WithCallDepth(1).Info(msg, named(pairs)...)
+	}
+}
 
 // Warn implements log.Logger.
 func (l logger) Warn(msg string, pairs ...any) { l.to.Info(msg, named(pairs)...) }
