@@ -7,7 +7,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime"
 	"sync"
 	"time"
 
@@ -191,16 +190,17 @@ func firstRecords(chainID string, first genesis.State, rules uint64) *overlay {
 	return o
 }
 
-// Preverify does the part of CheckTx that needs no state, so that CheckTx finds it
-// done. Unlike CheckTx it may be called by many at once.
-func (a *Application) Preverify(raw []byte) { _, _ = a.known.read(raw) }
+// Preverify does the part of CheckTx that needs no state for many transactions, so
+// that CheckTx finds it done. Unlike CheckTx it may be called by many at once.
+func (a *Application) Preverify(txs [][]byte) { a.known.readAll(txs) }
 
 // CheckTx admits a transaction to the mempool when it would work after all that
 // wait there already.
 func (a *Application) CheckTx(_ context.Context, req *abci.RequestCheckTx) (*abci.ResponseCheckTx, error) {
-	t, err := a.known.read(req.Tx)
+	d := a.known.read(req.Tx)
+	err := d.err
 	if err == nil {
-		err = a.checkState(t)
+		err = a.checkState(d.tx)
 	}
 	res, err := result(asRefusal(err))
 	if err != nil {
@@ -246,9 +246,8 @@ func (a *Application) FinalizeBlock(_ context.Context, req *abci.RequestFinalize
 		return nil, a.halt(err)
 	}
 	block := overState(a.store)
-	decoded := readAll(req.Txs, a.known)
 	results := make([]*abci.ExecTxResult, len(req.Txs))
-	for i, d := range decoded {
+	for i, d := range a.known.readAll(req.Txs) {
 		var err error
 		if results[i], err = d.deliver(block, req.Time); err != nil {
 			return nil, fmt.Errorf("execute transaction %d of height %d: %w", i, req.Height, err)
@@ -321,12 +320,6 @@ func (a *Application) resetCheck(now time.Time) {
 	a.check, a.now = overState(a.store), now
 }
 
-// decoded is a transaction that is well formed and signed, or why it is not.
-type decoded struct {
-	tx  *tx.Tx
-	err error
-}
-
 func (d decoded) deliver(block *overlay, now time.Time) (*abci.ExecTxResult, error) {
 	if d.err != nil {
 		return result(d.refusal(block))
@@ -336,21 +329,4 @@ func (d decoded) deliver(block *overlay, now time.Time) (*abci.ExecTxResult, err
 		return result(err)
 	}
 	return &abci.ExecTxResult{Events: []abci.Event{event.event()}}, nil
-}
-
-// readAll checks encodings and signatures, most of a block's work, on all cores: no
-// transaction's validity depends on another's here.
-func readAll(txs [][]byte, known known) []decoded {
-	out := make([]decoded, len(txs))
-	workers := min(batchSize*runtime.GOMAXPROCS(0), len(txs))
-	var wg sync.WaitGroup
-	for w := range workers {
-		wg.Go(func() {
-			for i := w; i < len(txs); i += workers {
-				out[i].tx, out[i].err = known.read(txs[i])
-			}
-		})
-	}
-	wg.Wait()
-	return out
 }

@@ -18,8 +18,8 @@ func (a *Application) PrepareProposal(_ context.Context, req *abci.RequestPrepar
 	p := proposal{size: req.MaxTxBytes, queues: map[livechain.Address][]candidate{}}
 	for _, raw := range req.Txs {
 		// What is no transaction is left out: nothing but a refusal would come of it.
-		if t, err := a.known.read(raw); err == nil {
-			p.queue(raw, t)
+		if d := a.known.read(raw); d.err == nil {
+			p.queue(raw, d.tx)
 		}
 	}
 	for _, sender := range p.senders {

@@ -81,7 +81,7 @@ func RunNode(ctx context.Context, config Config) (err error) {
 		return err
 	}
 	defer remove()
-	return host(ctx, config, document, hash, connections(application), application.Failed())
+	return host(ctx, config, document, hash, connections(application, config.Logger), application.Failed())
 }
 
 // RunApplication is RunNode with another application than Lucid's in this process.
@@ -90,7 +90,7 @@ func RunApplication(ctx context.Context, config Config, application abci.Applica
 	if err != nil {
 		return err
 	}
-	return host(ctx, config, document, hash, connections(application), nil)
+	return host(ctx, config, document, hash, connections(application, config.Logger), nil)
 }
 
 // prepare checks the configuration and makes the home of its genesis.

@@ -125,12 +125,13 @@ type Tx struct {
 	Body
 	Signer ed25519.PublicKey
 
+	sender    livechain.Address
 	signed    [sha256.Size]byte
 	signature []byte
 }
 
 // Sender is the account that the signer's key opens.
-func (t *Tx) Sender() livechain.Address { return livechain.AddressOf(t.Signer) }
+func (t *Tx) Sender() livechain.Address { return t.sender }
 
 // Verify checks the signature by the rules that were made for consensus (ZIP-215):
 // every implementation of them agrees on every signature, good or odd.
@@ -145,12 +146,16 @@ func (t *Tx) Verify() error {
 // The errors are in the order of the transactions, nil for a good one.
 func VerifyAll(all []*Tx) []error {
 	errs := make([]error, len(all))
+	if len(all) == 1 {
+		errs[0] = all[0].Verify()
+		return errs
+	}
 	batch := consensus.NewBatchVerifier()
 	for i, t := range all {
 		// It refuses what can't be a key or a signature, and counts it as bad.
 		errs[i] = batch.Add(consensus.PubKey(t.Signer), t.signed[:], t.signature)
 	}
-	if len(all) > 1 && errors.Join(errs...) == nil {
+	if errors.Join(errs...) == nil {
 		if good, _ := batch.Verify(); good {
 			return errs
 		}
@@ -201,7 +206,7 @@ func Decode(raw []byte) (*Tx, error) {
 		return nil, err
 	}
 	return &Tx{
-		Body: body, Signer: envelope.GetPublicKey(),
+		Body: body, Signer: envelope.GetPublicKey(), sender: livechain.AddressOf(envelope.GetPublicKey()),
 		signed: signHash(envelope.GetBody()), signature: envelope.GetSignature(),
 	}, nil
 }
