@@ -214,7 +214,8 @@ type Network struct {
 	// +default={}
 	Storage Storage `json:"storage,omitzero"`
 
-	// validatorMinStake in CNPY, at least 100.
+	// validatorMinStake in CNPY, at least 100. What is staked on a validator of the
+	// live chain gives it power once it is as much.
 	// +optional
 	// +default="1000"
 	// +kubebuilder:validation:MinLength=1

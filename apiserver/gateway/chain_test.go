@@ -255,6 +255,11 @@ func TestSubmissionsThatAreRefused(t *testing.T) {
 		details["reason"] != "only the chain's authority may do that" {
 		t.Errorf("an upgrade that the treasury signed: %s %v", code, details)
 	}
+	stake := b.apart("governance", b.signed(tx.Stake{Validator: make([]byte, ed25519.PublicKeySize), Amount: 1}))
+	if code, details := b.refusal(http.StatusBadRequest, http.MethodPost, "/transactions", stake); code != "LUCID_ERR_4008" ||
+		details["reason"] != "the chain has no such stake, or does not count it" {
+		t.Errorf("a stake on nobody: %s %v", code, details)
+	}
 }
 
 func TestChainRefusals(t *testing.T) {

@@ -26,7 +26,7 @@ func typeOf(message tx.Message) string {
 		return sessionAnchor
 	case tx.Payout:
 		return payout
-	case tx.Proposal, tx.Vote, tx.ValidatorUpdate, tx.Upgrade:
+	case tx.Proposal, tx.Vote, tx.ValidatorUpdate, tx.Upgrade, tx.Stake, tx.Unstake:
 		return governance
 	}
 	return ""

@@ -66,6 +66,10 @@ func viewMessage(message tx.Message) map[string]any {
 		}
 	case tx.Upgrade:
 		return map[string]any{"version": m.Version, "height": m.Height}
+	case tx.Stake:
+		return map[string]any{"public_key": shownBytes(m.Validator), "amount": m.Amount}
+	case tx.Unstake:
+		return map[string]any{"public_key": shownBytes(m.Validator), "amount": m.Amount}
 	}
 	return map[string]any{}
 }

@@ -32,8 +32,10 @@ func TestViewMessage(t *testing.T) {
 		`{"id":"` + id.String() + `","validator":{"power":7,"public_key":` + shownKey + `}}`: tx.Proposal{
 			ID: id, Change: tx.ValidatorUpdate{Key: key, Power: 7},
 		},
-		`{"height":9,"version":2}`: tx.Upgrade{Version: 2, Height: 9},
-		`{}`:                       nil,
+		`{"height":9,"version":2}`:                   tx.Upgrade{Version: 2, Height: 9},
+		`{"amount":2,"public_key":` + shownKey + `}`: tx.Stake{Validator: key, Amount: 2_000_000},
+		`{"amount":3,"public_key":` + shownKey + `}`: tx.Unstake{Validator: key, Amount: 3_000_000},
+		`{}`: nil,
 	} {
 		got, err := json.Marshal(viewMessage(message))
 		if err != nil || string(got) != want {

@@ -291,17 +291,18 @@ func TestGenesisIsRebuiltIdentically(t *testing.T) {
 
 func TestConsensusLabelIsThePolicy(t *testing.T) {
 	in, pool := closedPool(curve.ConstantProduct)
+	in.Chain.ValidatorMinStake = 1_000 * money.Unit
 	for label, want := range map[string]genesis.Policy{"PoOT": genesis.PolicyOperational, "nestbft": genesis.PolicyStake} {
 		in.Chain.ConsensusMechanism = label
 		input, err := genesisInput(t.Context(), fixedAddresses{}, in, pool, nil, livechain.Address{})
-		if err != nil || input.Policy != want {
-			t.Errorf("%s gives the policy %q, error %v", label, input.Policy, err)
+		if err != nil || input.Policy != want || input.ValidatorMinStake != in.Chain.ValidatorMinStake {
+			t.Errorf("%s gives the policy %q with the least stake %s, error %v", label, input.Policy, input.ValidatorMinStake, err)
 		}
 	}
 }
 
 // Who votes is the operator's to change, and not with how much power: that may
-// follow from work.
+// follow from work, or from stakes.
 func TestNextChangeLeavesPowersAlone(t *testing.T) {
 	one, two := validator{key: bytes.Repeat([]byte{1}, 32)}, validator{key: bytes.Repeat([]byte{2}, 32)}
 	voting := []Member{{Key: one.key, Power: 700}, {Key: two.key, Power: 1}}

@@ -60,7 +60,7 @@ func genesisInput(ctx context.Context, addresses Addresses, in chain.GenesisInpu
 		TotalSupply: in.TotalSupply, InitialSupply: in.Chain.InitialTokenSupply, Direct: in.Chain.Direct,
 		Treasury: treasury, FeeBasisPoints: uint32(in.Chain.FeeBasisPoints),
 		Validators: firstValidators(validators), Authority: authority,
-		Policy: genesis.PolicyOf(in.Chain.ConsensusMechanism),
+		Policy: genesis.PolicyOf(in.Chain.ConsensusMechanism), ValidatorMinStake: in.Chain.ValidatorMinStake,
 	}
 	if in.Chain.CurveType == curve.Linear {
 		out.Price = pool.Price

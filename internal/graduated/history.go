@@ -129,6 +129,10 @@ func movesOf(event app.Event) (signer holding, reference string, others []moved)
 		return holding{}, e.Transfer.String(), []moved{{e.To, holding{cnpy: e.Amount}}}
 	case app.VoucheredOut:
 		return holding{cnpy: -e.Amount}, e.ID.String(), nil
+	case app.Staked:
+		return holding{cnpy: -e.Amount}, "", nil
+	case app.Unstaked:
+		return holding{cnpy: e.Amount}, "", nil
 	case app.Anchored:
 		return holding{}, e.Session.String(), nil
 	case app.Proposed:

@@ -80,8 +80,10 @@ func TestHistoryOf(t *testing.T) {
 			tx.SessionAnchor{Session: id, Chunks: 1, Size: 1}, app.Anchored{Account: me, SessionAnchor: tx.SessionAnchor{Session: id}},
 			[]seen{{me, holding{}, fee, "", id.String()}},
 		},
-		"a proposal": {tx.Proposal{ID: id, Change: tx.MinFee(1)}, app.Proposed{Account: me, ID: id}, []seen{{me, holding{}, fee, "", id.String()}}},
-		"a vote":     {tx.Vote{Proposal: id}, app.Voted{Account: me, Proposal: id}, []seen{{me, holding{}, fee, "", id.String()}}},
+		"a proposal":         {tx.Proposal{ID: id, Change: tx.MinFee(1)}, app.Proposed{Account: me, ID: id}, []seen{{me, holding{}, fee, "", id.String()}}},
+		"a vote":             {tx.Vote{Proposal: id}, app.Voted{Account: me, Proposal: id}, []seen{{me, holding{}, fee, "", id.String()}}},
+		"a stake":            {tx.Stake{Validator: make([]byte, 32), Amount: 5}, app.Staked{Account: me, Amount: 5}, []seen{{me, holding{cnpy: -5}, fee, "", ""}}},
+		"a stake taken back": {tx.Unstake{Validator: make([]byte, 32), Amount: 5}, app.Unstaked{Account: me, Amount: 5}, []seen{{me, holding{cnpy: 5}, fee, "", ""}}},
 		"a validator": {
 			tx.ValidatorUpdate{Key: make([]byte, ed25519.PublicKeySize), Power: 1}, app.Empowered{Account: me}, []seen{{me, holding{}, fee, "", ""}},
 		},

@@ -181,7 +181,7 @@ func firstRecords(chainID string, first genesis.State, rules uint64) *overlay {
 	chain := &statepb.Chain{
 		ChainId: chainID, TokenSupply: uint64(first.TokenSupply), CnpySupply: uint64(first.CNPYSupply),
 		FeeBasisPoints: first.FeeBasisPoints, MinFee: uint64(first.MinFee), Treasury: treasury.Address[:],
-		Operational: first.Policy == genesis.PolicyOperational, Rules: rules,
+		Operational: first.Policy == genesis.PolicyOperational, Rules: rules, ValidatorMinStake: uint64(first.ValidatorMinStake),
 	}
 	if first.Authority != (livechain.Address{}) {
 		chain.Authority = first.Authority[:]

@@ -43,6 +43,7 @@ const (
 	CodeClosed              Code = 22 // the vote is over
 	CodeWork                Code = 23 // work that does not count
 	CodeRules               Code = 24 // rules that the chain can't follow
+	CodeStake               Code = 25 // a stake that does not count, or is not there
 )
 
 var meanings = map[Code]string{
@@ -71,6 +72,7 @@ var meanings = map[Code]string{
 	CodeClosed:              "the vote is over",
 	CodeWork:                "the chain does not count that work",
 	CodeRules:               "the chain can't follow such rules",
+	CodeStake:               "the chain has no such stake, or does not count it",
 }
 
 // String says what the code means, in words that may be shown to anybody.

@@ -136,7 +136,11 @@ func (a *author) message(from int) tx.Message {
 	if from == len(a.keys)-1 && a.IntN(5) > 0 {
 		return a.command()
 	}
-	switch a.IntN(16) {
+	switch a.IntN(18) {
+	case 16:
+		return tx.Stake{Validator: public(byte(50 + a.IntN(3))), Amount: a.amount(million)}
+	case 17:
+		return tx.Unstake{Validator: public(byte(50 + a.IntN(3))), Amount: a.amount(million)}
 	case 9:
 		return tx.SessionAnchor{Session: a.id(), Root: tx.Root{byte(a.IntN(256))}, Chunks: 2, Size: 2 + a.Uint64N(million)}
 	case 10:
@@ -262,7 +266,7 @@ func TestSameBlocksSameAppHash(t *testing.T) {
 	first.hash = first.init()
 	r := record(first, determinismBlocks, determinismSeed)
 	t.Logf("%d blocks from PRNG seed %d; transactions by code: %v", determinismBlocks, determinismSeed, r.codes)
-	wanted := []app.Code{app.CodeShares, app.CodeAuthority, app.CodeValidators, app.CodeDone, app.CodeClosed, app.CodeWork, app.CodeRules}
+	wanted := []app.Code{app.CodeShares, app.CodeAuthority, app.CodeValidators, app.CodeDone, app.CodeClosed, app.CodeWork, app.CodeRules, app.CodeStake}
 	require.NotZero(t, r.passed, "the rules have changed on the way")
 	for code := app.CodeOK; code <= app.CodePool; code++ {
 		wanted = append(wanted, code)

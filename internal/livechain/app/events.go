@@ -33,6 +33,8 @@ const (
 	typeVote       = "vote"
 	typeWork       = "work_report"
 	typeUpgrade    = "upgrade"
+	typeStake      = "stake"
+	typeUnstake    = "unstake"
 )
 
 // Names of the events' attributes. Amounts are decimals of whole units.
@@ -60,12 +62,14 @@ const (
 	keyApprove  = "approve" // "true" or "false"
 	keyDay      = "day"     // UTC, since 1970
 	keyState    = "state"   // of the proposal after the vote
+	keyTotal    = "total"   // of the account's stake on the validator after it
 	keyVersion  = "version" // of the rules
 	keyHeight   = "height"  // of the blocks that were signed, or of the first that follows other rules
 )
 
 // Event is one of Transferred, Swapped, Provided, Removed, Empowered, Anchored,
-// PaidOut, VoucheredIn, VoucheredOut, Proposed, Voted, Worked and Upgraded.
+// PaidOut, VoucheredIn, VoucheredOut, Proposed, Voted, Worked, Upgraded, Staked and
+// Unstaked.
 type Event interface{ event() abci.Event }
 
 // Transferred is what a transfer did.
@@ -294,6 +298,10 @@ func (r *attributes) read() Event {
 		return r.worked()
 	case typeUpgrade:
 		return r.upgraded()
+	case typeStake:
+		return Staked(r.staked())
+	case typeUnstake:
+		return Unstaked(r.staked())
 	}
 	return nil
 }
@@ -342,11 +350,19 @@ func (r *attributes) count(name string) uint64 {
 }
 
 func (r *attributes) empowered() Empowered {
+	return Empowered{Account: r.address(keyAccount), Key: r.publicKey(), Power: r.power()}
+}
+
+func (r *attributes) publicKey() ed25519.PublicKey {
 	public, err := hex.DecodeString(r.values[keyKey])
 	r.note(keyKey, err)
+	return public
+}
+
+func (r *attributes) power() int64 {
 	power, err := strconv.ParseInt(r.values[keyPower], 10, 64)
 	r.note(keyPower, err)
-	return Empowered{Account: r.address(keyAccount), Key: public, Power: power}
+	return power
 }
 
 func (r *attributes) amount(name string) money.Amount {

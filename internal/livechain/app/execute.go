@@ -55,6 +55,10 @@ func run(below *overlay, t *tx.Tx, now time.Time) (event Event, admitted bool, e
 		event, err = e.reportWork(m)
 	case tx.Upgrade:
 		event, err = e.upgrade(m)
+	case tx.Stake:
+		event, err = e.stake(m)
+	case tx.Unstake:
+		event, err = e.unstake(m)
 	default:
 		err = refuse(CodeMalformed, "this chain's rules do not know the message")
 	}

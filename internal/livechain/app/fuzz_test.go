@@ -1,6 +1,7 @@
 package app_test
 
 import (
+	"encoding/hex"
 	"encoding/json"
 	"testing"
 
@@ -35,6 +36,8 @@ func eventful(t testing.TB) (c *chain, results []*abci.ExecTxResult) {
 	do(1, tx.SessionAnchor{Session: number(1), Root: tx.Root{1}, Chunks: 1, Size: 1})
 	do(1, tx.VoucherOut{ID: number(1), LedgerAccount: number(2), Amount: 4})
 	do(1, tx.Proposal{ID: number(1), Change: tx.PoolFee(30)})
+	do(1, tx.Stake{Validator: public(50), Amount: 3 * million})
+	do(1, tx.Unstake{Validator: public(50), Amount: million})
 	return c, append(results, c.votes(50, 1, true))
 }
 
@@ -123,6 +126,7 @@ func FuzzQuery(f *testing.F) {
 		"/supply", "/pool", "/info", "/account/" + at(key(1)).String(), "/account/0x12", anchorOf(key(1), 1), anchorOf(key(2), 1),
 		"/anchor/" + number(1).String(), "/payout/" + number(1).String(), "/voucher-in/" + number(1).String(),
 		"/voucher-out/" + number(2).String(), "/proposal/" + number(1).String(), "/proposal/", "", "/", "account",
+		stakeOn(50, key(1)), stakeOn(51, key(1)), "/stake/", "/validator/" + hex.EncodeToString(public(50)), "/validator/AB",
 	} {
 		f.Add(path, int64(0), false)
 		f.Add(path, c.height, true)

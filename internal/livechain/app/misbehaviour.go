@@ -41,10 +41,15 @@ func punish(block *overlay, proven []abci.Misbehavior) ([]abci.Event, error) {
 		set.Tombstoned = append(set.Tombstoned, key)
 		events = append(events, event(typeMisbehaviour, keyKey, hex.EncodeToString(key), keyHeight, strconv.FormatInt(m.Height, 10)))
 	}
-	if len(events) > 0 {
-		block.set(validatorsKey, set)
+	if len(events) == 0 {
+		return nil, nil
 	}
-	return events, nil
+	chain, err := chainOf(block)
+	if err != nil {
+		return nil, err
+	}
+	block.set(validatorsKey, set)
+	return events, weighStakes(block, chain, set)
 }
 
 // mayValidate refuses those who have been taken out for misbehaviour.

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"crypto/ed25519"
 	"fmt"
 	"time"
 
@@ -29,6 +30,14 @@ func ProvenAnchor(root state.Root, by livechain.Address, session uuid.UUID, proo
 	record := &statepb.Anchor{}
 	exists, err = proven(root, anchorKey(by, session), proof, record)
 	return describeAnchor(session, record), exists, err
+}
+
+// ProvenStake is what the proof of a query for an account's stake on a validator
+// shows under root, as ProvenAccount has it.
+func ProvenStake(root state.Root, validator ed25519.PublicKey, by livechain.Address, proof *cmtcrypto.ProofOps) (stake Stake, exists bool, err error) {
+	record := &statepb.Stake{}
+	exists, err = proven(root, stakeKey(validator, by), proof, record)
+	return describeStake(validator, by, record), exists, err
 }
 
 // ProvenVoucherIn is what the proof of a query for CNPY that came onto the chain

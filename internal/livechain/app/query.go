@@ -124,13 +124,25 @@ func (a *Application) answer(view *state.View, path string) (any, error) {
 		}
 		return anchorAnswer(from, by, session)
 	}
+	if validator, by, ok, err := stakePath(path); ok {
+		if err != nil {
+			return nil, err
+		}
+		return stakeAnswer(from, validator, by)
+	}
+	if validator, ok, err := validatorPath(path); ok {
+		if err != nil {
+			return nil, err
+		}
+		return validatorAnswer(from, validator)
+	}
 	if prefix, id, ok, err := oncePath(path); ok {
 		if err != nil {
 			return nil, err
 		}
 		return onceAnswer(from, prefix, id)
 	}
-	return nil, refuse(CodeUnknownPath, "ask for /supply, /pool, /info, /account/{address}, or for an id: %s", oncePaths)
+	return nil, refuse(CodeUnknownPath, "ask for /supply, /pool, /info, /account/{address}, %s, /validator/{public key}, or for an id: %s", stakeForm, oncePaths)
 }
 
 func accountPath(path string) (address livechain.Address, ok bool, err error) {
@@ -205,13 +217,16 @@ func provenKey(path string) (string, error) {
 	if by, session, ok, err := anchorPath(path); ok {
 		return anchorKey(by, session), err
 	}
+	if validator, by, ok, err := stakePath(path); ok {
+		return stakeKey(validator, by), err
+	}
 	if prefix, id, ok, err := oncePath(path); ok {
 		return onceKey(prefix, id), err
 	}
 	if path == "/pool" {
 		return poolKey, nil
 	}
-	return "", refuse(CodeUnknownPath, "a proof can be had of /pool, /account/{address} and %s", oncePaths)
+	return "", refuse(CodeUnknownPath, "a proof can be had of /pool, /account/{address}, %s and %s", stakeForm, oncePaths)
 }
 
 func prove(view *state.View, path string) (*abci.ResponseQuery, error) {

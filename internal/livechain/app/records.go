@@ -150,6 +150,7 @@ func copyChain(to, from *statepb.Chain) {
 	to.TokenSupply, to.CnpySupply = from.GetTokenSupply(), from.GetCnpySupply()
 	to.FeeBasisPoints, to.MinFee = from.GetFeeBasisPoints(), from.GetMinFee()
 	to.Operational, to.Epoch = from.GetOperational(), from.GetEpoch()
+	to.ValidatorMinStake = from.GetValidatorMinStake()
 	to.Rules, to.NextRules, to.NextRulesHeight = from.GetRules(), from.GetNextRules(), from.GetNextRulesHeight()
 }
 

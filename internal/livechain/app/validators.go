@@ -95,6 +95,9 @@ func (e execution) empower(chain *statepb.Chain, m tx.ValidatorUpdate) (Event, e
 	case size > genesis.MaxValidators:
 		return nil, refuse(CodeValidators, "a chain has %d validators at most", genesis.MaxValidators)
 	}
+	if err := weighStakes(e.on, chain, set); err != nil {
+		return nil, err
+	}
 	e.on.set(validatorsKey, set)
 	return Empowered{Account: e.from, Key: m.Key, Power: power}, nil
 }

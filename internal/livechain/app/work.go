@@ -177,9 +177,7 @@ func (e Worked) event() abci.Event {
 }
 
 func (r *attributes) worked() Worked {
-	public, err := hex.DecodeString(r.values[keyKey])
-	r.note(keyKey, err)
 	day, err := strconv.ParseInt(r.values[keyDay], 10, 64)
 	r.note(keyDay, err)
-	return Worked{Account: r.address(keyAccount), Key: public, Day: day}
+	return Worked{Account: r.address(keyAccount), Key: r.publicKey(), Day: day}
 }

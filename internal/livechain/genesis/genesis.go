@@ -26,7 +26,7 @@ import (
 const (
 	// AppVersion is the newest version of the application's rules. A new chain
 	// begins with it; a node follows all versions up to it.
-	AppVersion = 2
+	AppVersion = 3
 	// DefaultMinFee is the least fee of a transaction: 0.001 tokens.
 	DefaultMinFee money.Amount = 1_000
 	// DefaultVesting is how long the treasury unlocks, evenly, from genesis on.
@@ -69,6 +69,9 @@ type Input struct {
 	Authority      livechain.Address // may change the validators; zero means nobody
 	Validators     []Validator
 	Policy         Policy
+	// ValidatorMinStake is the CNPY below which what is staked on a validator does not
+	// count; zero means that all counts.
+	ValidatorMinStake money.Amount
 }
 
 // BuildGenesis returns the document and the hash by which the chain is known:
@@ -178,7 +181,7 @@ func Plan(in Input) (State, error) {
 	state := State{
 		TokenSupply: in.TotalSupply, CNPYSupply: in.CNPYRaised,
 		FeeBasisPoints: in.FeeBasisPoints, MinFee: orDefault(in.MinFee, DefaultMinFee),
-		Holders: slices.Clone(in.Holders), Authority: in.Authority, Policy: in.Policy,
+		Holders: slices.Clone(in.Holders), Authority: in.Authority, Policy: in.Policy, ValidatorMinStake: in.ValidatorMinStake,
 		Pool: Pool{CNPY: in.CNPYRaised, Tokens: tokens, LockedShares: pool.Shares},
 		Treasury: Treasury{
 			Address: in.Treasury, Amount: left - tokens,
@@ -198,7 +201,7 @@ func (in Input) planDirect() (State, error) {
 	start := in.GenesisTime.UTC().Truncate(time.Second).Unix()
 	state := State{
 		TokenSupply: in.TotalSupply, FeeBasisPoints: in.FeeBasisPoints, MinFee: orDefault(in.MinFee, DefaultMinFee),
-		Holders: []Holder{}, Authority: in.Authority, Policy: in.Policy,
+		Holders: []Holder{}, Authority: in.Authority, Policy: in.Policy, ValidatorMinStake: in.ValidatorMinStake,
 		Treasury: Treasury{Address: in.Treasury, Amount: in.TotalSupply, VestingStart: start, VestingEnd: start},
 	}
 	return state, state.Validate()

@@ -189,6 +189,7 @@ func TestRefusedStates(t *testing.T) {
 	require.NoError(t, good.Validate())
 	for reason, spoil := range map[string]func(*genesis.State){
 		"a policy that there is not":  func(s *genesis.State) { s.Policy = "luck" },
+		"a negative least stake":      func(s *genesis.State) { s.ValidatorMinStake = -1 },
 		"a token from nothing":        func(s *genesis.State) { s.Treasury.Amount++ },
 		"a token lost":                func(s *genesis.State) { s.Pool.Tokens-- },
 		"CNPY from nothing":           func(s *genesis.State) { s.Pool.CNPY++ },
@@ -284,8 +285,12 @@ func TestPolicyOf(t *testing.T) {
 		require.Equal(t, want, genesis.PolicyOf(label), label)
 	}
 	in := input()
-	in.Policy = genesis.PolicyOperational
-	state, err := genesis.Plan(in)
-	require.NoError(t, err)
-	require.Equal(t, genesis.PolicyOperational, state.Policy, "validators read it in the genesis")
+	in.Policy, in.ValidatorMinStake = genesis.PolicyOperational, 7
+	for _, direct := range []bool{false, true} {
+		in.Direct = direct
+		state, err := genesis.Plan(in)
+		require.NoError(t, err)
+		require.Equal(t, genesis.PolicyOperational, state.Policy, "validators read it in the genesis")
+		require.EqualValues(t, 7, state.ValidatorMinStake, "and what has to be staked")
+	}
 }

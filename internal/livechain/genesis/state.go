@@ -26,6 +26,8 @@ type State struct {
 	// Authority is whose key may change the validators; nobody's when left out.
 	Authority livechain.Address `json:"authority,omitzero"`
 	Policy    Policy            `json:"policy,omitempty"`
+	// ValidatorMinStake is the CNPY below which a validator's stakes do not count.
+	ValidatorMinStake money.Amount `json:"validator_min_stake,omitzero"`
 }
 
 // Policy says where the validators' powers come from.
@@ -33,7 +35,7 @@ type Policy string
 
 // The policies.
 const (
-	PolicyStake       Policy = ""     // as the authority says
+	PolicyStake       Policy = ""     // as the authority says, and from the CNPY that is staked on them
 	PolicyOperational Policy = "poot" // from the work that they do
 )
 
@@ -98,6 +100,8 @@ func (s State) Validate() error {
 		return errors.New("genesis state: the pool's fee must be below 10000 basis points and the least fee not negative")
 	case s.Policy != PolicyStake && s.Policy != PolicyOperational:
 		return fmt.Errorf("genesis state: there is no policy %q", s.Policy)
+	case s.ValidatorMinStake < 0:
+		return errors.New("genesis state: the least stake must not be negative")
 	case s.TokenSupply <= 0:
 		return errors.New("genesis state: there must be tokens")
 	case s.Treasury.Amount < 0 || s.Treasury.VestingEnd < s.Treasury.VestingStart:

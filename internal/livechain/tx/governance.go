@@ -54,7 +54,10 @@ type Upgrade struct {
 // older than they are can't even read it, so under older rules it has to be as if
 // nobody could (docs/live-chain.md, Upgrades).
 func (b Body) Since() uint64 {
-	if m, is := b.Message.(Proposal); is {
+	switch m := b.Message.(type) {
+	case Stake, Unstake:
+		return 3
+	case Proposal:
 		if _, is := m.Change.(ValidatorUpdate); is {
 			return 2
 		}

@@ -37,6 +37,10 @@ func Name(m Message) string {
 		return "work_report"
 	case Upgrade:
 		return "upgrade"
+	case Stake:
+		return "stake"
+	case Unstake:
+		return "unstake"
 	}
 	return "unknown"
 }

@@ -17,6 +17,7 @@ func TestNamesAreTheWiresFields(t *testing.T) {
 	for _, m := range []tx.Message{
 		tx.Transfer{}, tx.Swap{}, tx.Deposit{}, tx.Withdrawal{}, tx.ValidatorUpdate{}, tx.SessionAnchor{}, tx.Payout{},
 		tx.VoucherIn{}, tx.VoucherOut{}, tx.Proposal{}, tx.Vote{}, tx.WorkReport{}, tx.Upgrade{},
+		tx.Stake{}, tx.Unstake{},
 	} {
 		named[tx.Name(m)] = true
 	}

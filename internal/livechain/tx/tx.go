@@ -46,8 +46,8 @@ const (
 )
 
 // Message is one of Transfer, Swap, Deposit, Withdrawal, ValidatorUpdate,
-// SessionAnchor, Payout, VoucherIn, VoucherOut, Proposal, Vote, WorkReport and
-// Upgrade.
+// SessionAnchor, Payout, VoucherIn, VoucherOut, Proposal, Vote, WorkReport, Upgrade,
+// Stake and Unstake.
 type Message interface{ message() }
 
 // Transfer moves an amount, greater than zero, to another account.
@@ -289,6 +289,10 @@ func fromProto(pb *txpb.Body) (Body, error) {
 		body.Message, err = workReport(m.WorkReport)
 	case *txpb.Body_Upgrade:
 		body.Message, err = upgrade(m.Upgrade)
+	case *txpb.Body_Stake:
+		body.Message, err = stake(m.Stake)
+	case *txpb.Body_Unstake:
+		body.Message, err = unstake(m.Unstake)
 	default:
 		err = fmt.Errorf("%w: no message", ErrMalformed)
 	}

@@ -70,6 +70,8 @@ func everyKind() []tx.Body {
 			Validations: tx.MaxValidations, Uptime: tx.SecondsPerDay,
 		},
 		tx.Vote{Proposal: uuid.UUID{1}, Approve: true},
+		tx.Stake{Validator: key.Public().(ed25519.PublicKey), Amount: math.MaxInt64},
+		tx.Unstake{Validator: key.Public().(ed25519.PublicKey), Amount: 1},
 	} {
 		bodies = append(bodies, tx.Body{ChainID: "aurora-1", Message: message})
 	}
@@ -198,6 +200,9 @@ func TestBodiesThatCannotBeSigned(t *testing.T) {
 		"too much relayed":  {ChainID: "a", Message: tx.WorkReport{Key: make([]byte, 32), Relayed: tx.MaxWorkBytes + 1}},
 		"too much stored":   {ChainID: "a", Message: tx.WorkReport{Key: make([]byte, 32), Stored: tx.MaxWorkBytes + 1}},
 		"too much checked":  {ChainID: "a", Message: tx.WorkReport{Key: make([]byte, 32), Validations: tx.MaxValidations + 1}},
+		"a stake of none":   {ChainID: "a", Message: tx.Stake{Validator: make([]byte, 32)}},
+		"a stake on nobody": {ChainID: "a", Message: tx.Stake{Amount: 1}},
+		"less than a stake": {ChainID: "a", Message: tx.Unstake{Validator: make([]byte, 32), Amount: -1}},
 		"a longer day":      {ChainID: "a", Message: tx.WorkReport{Key: make([]byte, 32), Uptime: tx.SecondsPerDay + 1}},
 		"half a key":        {ChainID: "a", Message: tx.ValidatorUpdate{Key: make([]byte, 16)}},
 		"too much power":    {ChainID: "a", Message: tx.ValidatorUpdate{Key: make([]byte, 32), Power: tx.MaxPower + 1}},

@@ -70,7 +70,7 @@ func (x Proposal_State) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Proposal_State.Descriptor instead.
 func (Proposal_State) EnumDescriptor() ([]byte, []int) {
-	return file_internal_livechain_state_statepb_state_proto_rawDescGZIP(), []int{9, 0}
+	return file_internal_livechain_state_statepb_state_proto_rawDescGZIP(), []int{11, 0}
 }
 
 // Account is what one address holds.
@@ -282,21 +282,22 @@ func (x *Pool) GetLockedShares() uint64 {
 
 // Chain holds what is fixed at genesis and the totals.
 type Chain struct {
-	state           protoimpl.MessageState `protogen:"open.v1"`
-	ChainId         string                 `protobuf:"bytes,1,opt,name=chain_id,json=chainId,proto3" json:"chain_id,omitempty"`
-	TokenSupply     uint64                 `protobuf:"varint,2,opt,name=token_supply,json=tokenSupply,proto3" json:"token_supply,omitempty"`
-	CnpySupply      uint64                 `protobuf:"varint,3,opt,name=cnpy_supply,json=cnpySupply,proto3" json:"cnpy_supply,omitempty"`
-	FeeBasisPoints  uint32                 `protobuf:"varint,4,opt,name=fee_basis_points,json=feeBasisPoints,proto3" json:"fee_basis_points,omitempty"`
-	MinFee          uint64                 `protobuf:"varint,5,opt,name=min_fee,json=minFee,proto3" json:"min_fee,omitempty"`                               // 1e-6 tokens
-	Treasury        []byte                 `protobuf:"bytes,6,opt,name=treasury,proto3" json:"treasury,omitempty"`                                          // 20 bytes
-	Authority       []byte                 `protobuf:"bytes,7,opt,name=authority,proto3" json:"authority,omitempty"`                                        // 20 bytes, or none
-	Operational     bool                   `protobuf:"varint,8,opt,name=operational,proto3" json:"operational,omitempty"`                                   // voting power follows from work: PoOT
-	Epoch           int64                  `protobuf:"varint,9,opt,name=epoch,proto3" json:"epoch,omitempty"`                                               // UTC day since 1970 whose powers are in force; PoOT only
-	Rules           uint64                 `protobuf:"varint,10,opt,name=rules,proto3" json:"rules,omitempty"`                                              // the version of the rules that the next block follows
-	NextRules       uint64                 `protobuf:"varint,11,opt,name=next_rules,json=nextRules,proto3" json:"next_rules,omitempty"`                     // the version that waits for its height, or none
-	NextRulesHeight int64                  `protobuf:"varint,12,opt,name=next_rules_height,json=nextRulesHeight,proto3" json:"next_rules_height,omitempty"` // of the first block that follows those
-	unknownFields   protoimpl.UnknownFields
-	sizeCache       protoimpl.SizeCache
+	state             protoimpl.MessageState `protogen:"open.v1"`
+	ChainId           string                 `protobuf:"bytes,1,opt,name=chain_id,json=chainId,proto3" json:"chain_id,omitempty"`
+	TokenSupply       uint64                 `protobuf:"varint,2,opt,name=token_supply,json=tokenSupply,proto3" json:"token_supply,omitempty"`
+	CnpySupply        uint64                 `protobuf:"varint,3,opt,name=cnpy_supply,json=cnpySupply,proto3" json:"cnpy_supply,omitempty"`
+	FeeBasisPoints    uint32                 `protobuf:"varint,4,opt,name=fee_basis_points,json=feeBasisPoints,proto3" json:"fee_basis_points,omitempty"`
+	MinFee            uint64                 `protobuf:"varint,5,opt,name=min_fee,json=minFee,proto3" json:"min_fee,omitempty"`                                     // 1e-6 tokens
+	Treasury          []byte                 `protobuf:"bytes,6,opt,name=treasury,proto3" json:"treasury,omitempty"`                                                // 20 bytes
+	Authority         []byte                 `protobuf:"bytes,7,opt,name=authority,proto3" json:"authority,omitempty"`                                              // 20 bytes, or none
+	Operational       bool                   `protobuf:"varint,8,opt,name=operational,proto3" json:"operational,omitempty"`                                         // voting power follows from work: PoOT
+	Epoch             int64                  `protobuf:"varint,9,opt,name=epoch,proto3" json:"epoch,omitempty"`                                                     // UTC day since 1970 whose powers are in force; PoOT only
+	Rules             uint64                 `protobuf:"varint,10,opt,name=rules,proto3" json:"rules,omitempty"`                                                    // the version of the rules that the next block follows
+	NextRules         uint64                 `protobuf:"varint,11,opt,name=next_rules,json=nextRules,proto3" json:"next_rules,omitempty"`                           // the version that waits for its height, or none
+	NextRulesHeight   int64                  `protobuf:"varint,12,opt,name=next_rules_height,json=nextRulesHeight,proto3" json:"next_rules_height,omitempty"`       // of the first block that follows those
+	ValidatorMinStake uint64                 `protobuf:"varint,13,opt,name=validator_min_stake,json=validatorMinStake,proto3" json:"validator_min_stake,omitempty"` // 1e-6 CNPY: less on a validator does not count
+	unknownFields     protoimpl.UnknownFields
+	sizeCache         protoimpl.SizeCache
 }
 
 func (x *Chain) Reset() {
@@ -413,6 +414,13 @@ func (x *Chain) GetNextRulesHeight() int64 {
 	return 0
 }
 
+func (x *Chain) GetValidatorMinStake() uint64 {
+	if x != nil {
+		return x.ValidatorMinStake
+	}
+	return 0
+}
+
 // Validators is the set that makes the blocks, as the application has told it.
 type Validators struct {
 	state      protoimpl.MessageState `protogen:"open.v1"`
@@ -472,6 +480,7 @@ type Validator struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	PublicKey     []byte                 `protobuf:"bytes,1,opt,name=public_key,json=publicKey,proto3" json:"public_key,omitempty"` // Ed25519, 32 bytes
 	Power         int64                  `protobuf:"varint,2,opt,name=power,proto3" json:"power,omitempty"`
+	Given         int64                  `protobuf:"varint,3,opt,name=given,proto3" json:"given,omitempty"` // the power without stakes; none where nobody has ever staked
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -520,6 +529,119 @@ func (x *Validator) GetPower() int64 {
 	return 0
 }
 
+func (x *Validator) GetGiven() int64 {
+	if x != nil {
+		return x.Given
+	}
+	return 0
+}
+
+// Bond is what all accounts have staked on a validator.
+type Bond struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	PublicKey     []byte                 `protobuf:"bytes,1,opt,name=public_key,json=publicKey,proto3" json:"public_key,omitempty"` // Ed25519, 32 bytes
+	Amount        uint64                 `protobuf:"varint,2,opt,name=amount,proto3" json:"amount,omitempty"`                       // 1e-6 CNPY
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Bond) Reset() {
+	*x = Bond{}
+	mi := &file_internal_livechain_state_statepb_state_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Bond) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Bond) ProtoMessage() {}
+
+func (x *Bond) ProtoReflect() protoreflect.Message {
+	mi := &file_internal_livechain_state_statepb_state_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Bond.ProtoReflect.Descriptor instead.
+func (*Bond) Descriptor() ([]byte, []int) {
+	return file_internal_livechain_state_statepb_state_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *Bond) GetPublicKey() []byte {
+	if x != nil {
+		return x.PublicKey
+	}
+	return nil
+}
+
+func (x *Bond) GetAmount() uint64 {
+	if x != nil {
+		return x.Amount
+	}
+	return 0
+}
+
+// Stake is what one account has staked on a validator.
+type Stake struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Account       []byte                 `protobuf:"bytes,1,opt,name=account,proto3" json:"account,omitempty"` // 20 bytes
+	Amount        uint64                 `protobuf:"varint,2,opt,name=amount,proto3" json:"amount,omitempty"`  // 1e-6 CNPY
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Stake) Reset() {
+	*x = Stake{}
+	mi := &file_internal_livechain_state_statepb_state_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Stake) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Stake) ProtoMessage() {}
+
+func (x *Stake) ProtoReflect() protoreflect.Message {
+	mi := &file_internal_livechain_state_statepb_state_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Stake.ProtoReflect.Descriptor instead.
+func (*Stake) Descriptor() ([]byte, []int) {
+	return file_internal_livechain_state_statepb_state_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *Stake) GetAccount() []byte {
+	if x != nil {
+		return x.Account
+	}
+	return nil
+}
+
+func (x *Stake) GetAmount() uint64 {
+	if x != nil {
+		return x.Amount
+	}
+	return 0
+}
+
 // Anchor is what a session's data is.
 type Anchor struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -533,7 +655,7 @@ type Anchor struct {
 
 func (x *Anchor) Reset() {
 	*x = Anchor{}
-	mi := &file_internal_livechain_state_statepb_state_proto_msgTypes[6]
+	mi := &file_internal_livechain_state_statepb_state_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -545,7 +667,7 @@ func (x *Anchor) String() string {
 func (*Anchor) ProtoMessage() {}
 
 func (x *Anchor) ProtoReflect() protoreflect.Message {
-	mi := &file_internal_livechain_state_statepb_state_proto_msgTypes[6]
+	mi := &file_internal_livechain_state_statepb_state_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -558,7 +680,7 @@ func (x *Anchor) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Anchor.ProtoReflect.Descriptor instead.
 func (*Anchor) Descriptor() ([]byte, []int) {
-	return file_internal_livechain_state_statepb_state_proto_rawDescGZIP(), []int{6}
+	return file_internal_livechain_state_statepb_state_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Anchor) GetRoot() []byte {
@@ -602,7 +724,7 @@ type Payout struct {
 
 func (x *Payout) Reset() {
 	*x = Payout{}
-	mi := &file_internal_livechain_state_statepb_state_proto_msgTypes[7]
+	mi := &file_internal_livechain_state_statepb_state_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -614,7 +736,7 @@ func (x *Payout) String() string {
 func (*Payout) ProtoMessage() {}
 
 func (x *Payout) ProtoReflect() protoreflect.Message {
-	mi := &file_internal_livechain_state_statepb_state_proto_msgTypes[7]
+	mi := &file_internal_livechain_state_statepb_state_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -627,7 +749,7 @@ func (x *Payout) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Payout.ProtoReflect.Descriptor instead.
 func (*Payout) Descriptor() ([]byte, []int) {
-	return file_internal_livechain_state_statepb_state_proto_rawDescGZIP(), []int{7}
+	return file_internal_livechain_state_statepb_state_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Payout) GetBy() []byte {
@@ -670,7 +792,7 @@ type Voucher struct {
 
 func (x *Voucher) Reset() {
 	*x = Voucher{}
-	mi := &file_internal_livechain_state_statepb_state_proto_msgTypes[8]
+	mi := &file_internal_livechain_state_statepb_state_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -682,7 +804,7 @@ func (x *Voucher) String() string {
 func (*Voucher) ProtoMessage() {}
 
 func (x *Voucher) ProtoReflect() protoreflect.Message {
-	mi := &file_internal_livechain_state_statepb_state_proto_msgTypes[8]
+	mi := &file_internal_livechain_state_statepb_state_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -695,7 +817,7 @@ func (x *Voucher) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Voucher.ProtoReflect.Descriptor instead.
 func (*Voucher) Descriptor() ([]byte, []int) {
-	return file_internal_livechain_state_statepb_state_proto_rawDescGZIP(), []int{8}
+	return file_internal_livechain_state_statepb_state_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Voucher) GetAccount() []byte {
@@ -739,7 +861,7 @@ type Proposal struct {
 
 func (x *Proposal) Reset() {
 	*x = Proposal{}
-	mi := &file_internal_livechain_state_statepb_state_proto_msgTypes[9]
+	mi := &file_internal_livechain_state_statepb_state_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -751,7 +873,7 @@ func (x *Proposal) String() string {
 func (*Proposal) ProtoMessage() {}
 
 func (x *Proposal) ProtoReflect() protoreflect.Message {
-	mi := &file_internal_livechain_state_statepb_state_proto_msgTypes[9]
+	mi := &file_internal_livechain_state_statepb_state_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -764,7 +886,7 @@ func (x *Proposal) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Proposal.ProtoReflect.Descriptor instead.
 func (*Proposal) Descriptor() ([]byte, []int) {
-	return file_internal_livechain_state_statepb_state_proto_rawDescGZIP(), []int{9}
+	return file_internal_livechain_state_statepb_state_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Proposal) GetBy() []byte {
@@ -868,7 +990,7 @@ type Work struct {
 
 func (x *Work) Reset() {
 	*x = Work{}
-	mi := &file_internal_livechain_state_statepb_state_proto_msgTypes[10]
+	mi := &file_internal_livechain_state_statepb_state_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -880,7 +1002,7 @@ func (x *Work) String() string {
 func (*Work) ProtoMessage() {}
 
 func (x *Work) ProtoReflect() protoreflect.Message {
-	mi := &file_internal_livechain_state_statepb_state_proto_msgTypes[10]
+	mi := &file_internal_livechain_state_statepb_state_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -893,7 +1015,7 @@ func (x *Work) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Work.ProtoReflect.Descriptor instead.
 func (*Work) Descriptor() ([]byte, []int) {
-	return file_internal_livechain_state_statepb_state_proto_rawDescGZIP(), []int{10}
+	return file_internal_livechain_state_statepb_state_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Work) GetDays() []*Work_Day {
@@ -913,7 +1035,7 @@ type Attendance struct {
 
 func (x *Attendance) Reset() {
 	*x = Attendance{}
-	mi := &file_internal_livechain_state_statepb_state_proto_msgTypes[11]
+	mi := &file_internal_livechain_state_statepb_state_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -925,7 +1047,7 @@ func (x *Attendance) String() string {
 func (*Attendance) ProtoMessage() {}
 
 func (x *Attendance) ProtoReflect() protoreflect.Message {
-	mi := &file_internal_livechain_state_statepb_state_proto_msgTypes[11]
+	mi := &file_internal_livechain_state_statepb_state_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -938,7 +1060,7 @@ func (x *Attendance) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Attendance.ProtoReflect.Descriptor instead.
 func (*Attendance) Descriptor() ([]byte, []int) {
-	return file_internal_livechain_state_statepb_state_proto_rawDescGZIP(), []int{11}
+	return file_internal_livechain_state_statepb_state_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Attendance) GetSampled() int64 {
@@ -960,7 +1082,7 @@ type Work_Day struct {
 
 func (x *Work_Day) Reset() {
 	*x = Work_Day{}
-	mi := &file_internal_livechain_state_statepb_state_proto_msgTypes[12]
+	mi := &file_internal_livechain_state_statepb_state_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -972,7 +1094,7 @@ func (x *Work_Day) String() string {
 func (*Work_Day) ProtoMessage() {}
 
 func (x *Work_Day) ProtoReflect() protoreflect.Message {
-	mi := &file_internal_livechain_state_statepb_state_proto_msgTypes[12]
+	mi := &file_internal_livechain_state_statepb_state_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -985,7 +1107,7 @@ func (x *Work_Day) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Work_Day.ProtoReflect.Descriptor instead.
 func (*Work_Day) Descriptor() ([]byte, []int) {
-	return file_internal_livechain_state_statepb_state_proto_rawDescGZIP(), []int{10, 0}
+	return file_internal_livechain_state_statepb_state_proto_rawDescGZIP(), []int{12, 0}
 }
 
 func (x *Work_Day) GetDay() int64 {
@@ -1035,7 +1157,7 @@ const file_internal_livechain_state_statepb_state_proto_rawDesc = "" +
 	"\x04cnpy\x18\x01 \x01(\x04R\x04cnpy\x12\x16\n" +
 	"\x06tokens\x18\x02 \x01(\x04R\x06tokens\x12\x16\n" +
 	"\x06shares\x18\x03 \x01(\x04R\x06shares\x12#\n" +
-	"\rlocked_shares\x18\x04 \x01(\x04R\flockedShares\"\xfc\x02\n" +
+	"\rlocked_shares\x18\x04 \x01(\x04R\flockedShares\"\xac\x03\n" +
 	"\x05Chain\x12\x19\n" +
 	"\bchain_id\x18\x01 \x01(\tR\achainId\x12!\n" +
 	"\ftoken_supply\x18\x02 \x01(\x04R\vtokenSupply\x12\x1f\n" +
@@ -1051,7 +1173,8 @@ const file_internal_livechain_state_statepb_state_proto_rawDesc = "" +
 	" \x01(\x04R\x05rules\x12\x1d\n" +
 	"\n" +
 	"next_rules\x18\v \x01(\x04R\tnextRules\x12*\n" +
-	"\x11next_rules_height\x18\f \x01(\x03R\x0fnextRulesHeight\"g\n" +
+	"\x11next_rules_height\x18\f \x01(\x03R\x0fnextRulesHeight\x12.\n" +
+	"\x13validator_min_stake\x18\r \x01(\x04R\x11validatorMinStake\"g\n" +
 	"\n" +
 	"Validators\x129\n" +
 	"\n" +
@@ -1059,11 +1182,19 @@ const file_internal_livechain_state_statepb_state_proto_rawDesc = "" +
 	"validators\x12\x1e\n" +
 	"\n" +
 	"tombstoned\x18\x02 \x03(\fR\n" +
-	"tombstoned\"@\n" +
+	"tombstoned\"V\n" +
 	"\tValidator\x12\x1d\n" +
 	"\n" +
 	"public_key\x18\x01 \x01(\fR\tpublicKey\x12\x14\n" +
-	"\x05power\x18\x02 \x01(\x03R\x05power\"l\n" +
+	"\x05power\x18\x02 \x01(\x03R\x05power\x12\x14\n" +
+	"\x05given\x18\x03 \x01(\x03R\x05given\"=\n" +
+	"\x04Bond\x12\x1d\n" +
+	"\n" +
+	"public_key\x18\x01 \x01(\fR\tpublicKey\x12\x16\n" +
+	"\x06amount\x18\x02 \x01(\x04R\x06amount\"9\n" +
+	"\x05Stake\x12\x18\n" +
+	"\aaccount\x18\x01 \x01(\fR\aaccount\x12\x16\n" +
+	"\x06amount\x18\x02 \x01(\x04R\x06amount\"l\n" +
 	"\x06Anchor\x12\x12\n" +
 	"\x04root\x18\x01 \x01(\fR\x04root\x12\x1f\n" +
 	"\vchunk_count\x18\x02 \x01(\x04R\n" +
@@ -1121,7 +1252,7 @@ func file_internal_livechain_state_statepb_state_proto_rawDescGZIP() []byte {
 }
 
 var file_internal_livechain_state_statepb_state_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_internal_livechain_state_statepb_state_proto_msgTypes = make([]protoimpl.MessageInfo, 13)
+var file_internal_livechain_state_statepb_state_proto_msgTypes = make([]protoimpl.MessageInfo, 15)
 var file_internal_livechain_state_statepb_state_proto_goTypes = []any{
 	(Proposal_State)(0), // 0: lucid.state.v1.Proposal.State
 	(*Account)(nil),     // 1: lucid.state.v1.Account
@@ -1130,20 +1261,22 @@ var file_internal_livechain_state_statepb_state_proto_goTypes = []any{
 	(*Chain)(nil),       // 4: lucid.state.v1.Chain
 	(*Validators)(nil),  // 5: lucid.state.v1.Validators
 	(*Validator)(nil),   // 6: lucid.state.v1.Validator
-	(*Anchor)(nil),      // 7: lucid.state.v1.Anchor
-	(*Payout)(nil),      // 8: lucid.state.v1.Payout
-	(*Voucher)(nil),     // 9: lucid.state.v1.Voucher
-	(*Proposal)(nil),    // 10: lucid.state.v1.Proposal
-	(*Work)(nil),        // 11: lucid.state.v1.Work
-	(*Attendance)(nil),  // 12: lucid.state.v1.Attendance
-	(*Work_Day)(nil),    // 13: lucid.state.v1.Work.Day
+	(*Bond)(nil),        // 7: lucid.state.v1.Bond
+	(*Stake)(nil),       // 8: lucid.state.v1.Stake
+	(*Anchor)(nil),      // 9: lucid.state.v1.Anchor
+	(*Payout)(nil),      // 10: lucid.state.v1.Payout
+	(*Voucher)(nil),     // 11: lucid.state.v1.Voucher
+	(*Proposal)(nil),    // 12: lucid.state.v1.Proposal
+	(*Work)(nil),        // 13: lucid.state.v1.Work
+	(*Attendance)(nil),  // 14: lucid.state.v1.Attendance
+	(*Work_Day)(nil),    // 15: lucid.state.v1.Work.Day
 }
 var file_internal_livechain_state_statepb_state_proto_depIdxs = []int32{
 	2,  // 0: lucid.state.v1.Account.vesting:type_name -> lucid.state.v1.Vesting
 	6,  // 1: lucid.state.v1.Validators.validators:type_name -> lucid.state.v1.Validator
 	0,  // 2: lucid.state.v1.Proposal.state:type_name -> lucid.state.v1.Proposal.State
 	6,  // 3: lucid.state.v1.Proposal.validator:type_name -> lucid.state.v1.Validator
-	13, // 4: lucid.state.v1.Work.days:type_name -> lucid.state.v1.Work.Day
+	15, // 4: lucid.state.v1.Work.days:type_name -> lucid.state.v1.Work.Day
 	5,  // [5:5] is the sub-list for method output_type
 	5,  // [5:5] is the sub-list for method input_type
 	5,  // [5:5] is the sub-list for extension type_name
@@ -1156,7 +1289,7 @@ func file_internal_livechain_state_statepb_state_proto_init() {
 	if File_internal_livechain_state_statepb_state_proto != nil {
 		return
 	}
-	file_internal_livechain_state_statepb_state_proto_msgTypes[9].OneofWrappers = []any{
+	file_internal_livechain_state_statepb_state_proto_msgTypes[11].OneofWrappers = []any{
 		(*Proposal_MinFee)(nil),
 		(*Proposal_FeeBasisPoints)(nil),
 		(*Proposal_Validator)(nil),
@@ -1167,7 +1300,7 @@ func file_internal_livechain_state_statepb_state_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_internal_livechain_state_statepb_state_proto_rawDesc), len(file_internal_livechain_state_statepb_state_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   13,
+			NumMessages:   15,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

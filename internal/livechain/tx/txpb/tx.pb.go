@@ -159,6 +159,8 @@ type Body struct {
 	//	*Body_Vote
 	//	*Body_WorkReport
 	//	*Body_Upgrade
+	//	*Body_Stake
+	//	*Body_Unstake
 	Message       isBody_Message `protobuf_oneof:"message"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -360,6 +362,24 @@ func (x *Body) GetUpgrade() *Upgrade {
 	return nil
 }
 
+func (x *Body) GetStake() *Stake {
+	if x != nil {
+		if x, ok := x.Message.(*Body_Stake); ok {
+			return x.Stake
+		}
+	}
+	return nil
+}
+
+func (x *Body) GetUnstake() *Unstake {
+	if x != nil {
+		if x, ok := x.Message.(*Body_Unstake); ok {
+			return x.Unstake
+		}
+	}
+	return nil
+}
+
 type isBody_Message interface {
 	isBody_Message()
 }
@@ -416,6 +436,14 @@ type Body_Upgrade struct {
 	Upgrade *Upgrade `protobuf:"bytes,28,opt,name=upgrade,proto3,oneof"`
 }
 
+type Body_Stake struct {
+	Stake *Stake `protobuf:"bytes,29,opt,name=stake,proto3,oneof"`
+}
+
+type Body_Unstake struct {
+	Unstake *Unstake `protobuf:"bytes,30,opt,name=unstake,proto3,oneof"`
+}
+
 func (*Body_Transfer) isBody_Message() {}
 
 func (*Body_Swap) isBody_Message() {}
@@ -441,6 +469,10 @@ func (*Body_Vote) isBody_Message() {}
 func (*Body_WorkReport) isBody_Message() {}
 
 func (*Body_Upgrade) isBody_Message() {}
+
+func (*Body_Stake) isBody_Message() {}
+
+func (*Body_Unstake) isBody_Message() {}
 
 // Transfer moves an amount to another account.
 type Transfer struct {
@@ -1346,6 +1378,112 @@ func (x *WorkReport) GetUptime() uint64 {
 	return 0
 }
 
+// Stake puts CNPY of the signer's on a validator.
+type Stake struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	PublicKey     []byte                 `protobuf:"bytes,1,opt,name=public_key,json=publicKey,proto3" json:"public_key,omitempty"` // Ed25519, 32 bytes
+	Amount        uint64                 `protobuf:"varint,2,opt,name=amount,proto3" json:"amount,omitempty"`                       // 1e-6 CNPY
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Stake) Reset() {
+	*x = Stake{}
+	mi := &file_internal_livechain_tx_txpb_tx_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Stake) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Stake) ProtoMessage() {}
+
+func (x *Stake) ProtoReflect() protoreflect.Message {
+	mi := &file_internal_livechain_tx_txpb_tx_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Stake.ProtoReflect.Descriptor instead.
+func (*Stake) Descriptor() ([]byte, []int) {
+	return file_internal_livechain_tx_txpb_tx_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *Stake) GetPublicKey() []byte {
+	if x != nil {
+		return x.PublicKey
+	}
+	return nil
+}
+
+func (x *Stake) GetAmount() uint64 {
+	if x != nil {
+		return x.Amount
+	}
+	return 0
+}
+
+// Unstake takes CNPY of the signer's back from a validator.
+type Unstake struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	PublicKey     []byte                 `protobuf:"bytes,1,opt,name=public_key,json=publicKey,proto3" json:"public_key,omitempty"` // Ed25519, 32 bytes
+	Amount        uint64                 `protobuf:"varint,2,opt,name=amount,proto3" json:"amount,omitempty"`                       // 1e-6 CNPY
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Unstake) Reset() {
+	*x = Unstake{}
+	mi := &file_internal_livechain_tx_txpb_tx_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Unstake) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Unstake) ProtoMessage() {}
+
+func (x *Unstake) ProtoReflect() protoreflect.Message {
+	mi := &file_internal_livechain_tx_txpb_tx_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Unstake.ProtoReflect.Descriptor instead.
+func (*Unstake) Descriptor() ([]byte, []int) {
+	return file_internal_livechain_tx_txpb_tx_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *Unstake) GetPublicKey() []byte {
+	if x != nil {
+		return x.PublicKey
+	}
+	return nil
+}
+
+func (x *Unstake) GetAmount() uint64 {
+	if x != nil {
+		return x.Amount
+	}
+	return 0
+}
+
 var File_internal_livechain_tx_txpb_tx_proto protoreflect.FileDescriptor
 
 const file_internal_livechain_tx_txpb_tx_proto_rawDesc = "" +
@@ -1355,7 +1493,7 @@ const file_internal_livechain_tx_txpb_tx_proto_rawDesc = "" +
 	"\x04body\x18\x01 \x01(\fR\x04body\x12\x1d\n" +
 	"\n" +
 	"public_key\x18\x02 \x01(\fR\tpublicKey\x12\x1c\n" +
-	"\tsignature\x18\x03 \x01(\fR\tsignature\"\xa8\a\n" +
+	"\tsignature\x18\x03 \x01(\fR\tsignature\"\x8c\b\n" +
 	"\x04Body\x12\x19\n" +
 	"\bchain_id\x18\x01 \x01(\tR\achainId\x12\x14\n" +
 	"\x05nonce\x18\x02 \x01(\x04R\x05nonce\x12\x10\n" +
@@ -1380,7 +1518,9 @@ const file_internal_livechain_tx_txpb_tx_proto_rawDesc = "" +
 	"\x04vote\x18\x1a \x01(\v2\x14.lucid.chain.v1.VoteH\x00R\x04vote\x12=\n" +
 	"\vwork_report\x18\x1b \x01(\v2\x1a.lucid.chain.v1.WorkReportH\x00R\n" +
 	"workReport\x123\n" +
-	"\aupgrade\x18\x1c \x01(\v2\x17.lucid.chain.v1.UpgradeH\x00R\aupgradeB\t\n" +
+	"\aupgrade\x18\x1c \x01(\v2\x17.lucid.chain.v1.UpgradeH\x00R\aupgrade\x12-\n" +
+	"\x05stake\x18\x1d \x01(\v2\x15.lucid.chain.v1.StakeH\x00R\x05stake\x123\n" +
+	"\aunstake\x18\x1e \x01(\v2\x17.lucid.chain.v1.UnstakeH\x00R\aunstakeB\t\n" +
 	"\amessage\"_\n" +
 	"\bTransfer\x12\x0e\n" +
 	"\x02to\x18\x01 \x01(\fR\x02to\x12+\n" +
@@ -1451,7 +1591,15 @@ const file_internal_livechain_tx_txpb_tx_proto_rawDesc = "" +
 	"\arelayed\x18\x03 \x01(\x04R\arelayed\x12\x16\n" +
 	"\x06stored\x18\x04 \x01(\x04R\x06stored\x12 \n" +
 	"\vvalidations\x18\x05 \x01(\x04R\vvalidations\x12\x16\n" +
-	"\x06uptime\x18\x06 \x01(\x04R\x06uptime*?\n" +
+	"\x06uptime\x18\x06 \x01(\x04R\x06uptime\">\n" +
+	"\x05Stake\x12\x1d\n" +
+	"\n" +
+	"public_key\x18\x01 \x01(\fR\tpublicKey\x12\x16\n" +
+	"\x06amount\x18\x02 \x01(\x04R\x06amount\"@\n" +
+	"\aUnstake\x12\x1d\n" +
+	"\n" +
+	"public_key\x18\x01 \x01(\fR\tpublicKey\x12\x16\n" +
+	"\x06amount\x18\x02 \x01(\x04R\x06amount*?\n" +
 	"\x05Asset\x12\x15\n" +
 	"\x11ASSET_UNSPECIFIED\x10\x00\x12\x0e\n" +
 	"\n" +
@@ -1471,7 +1619,7 @@ func file_internal_livechain_tx_txpb_tx_proto_rawDescGZIP() []byte {
 }
 
 var file_internal_livechain_tx_txpb_tx_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_internal_livechain_tx_txpb_tx_proto_msgTypes = make([]protoimpl.MessageInfo, 16)
+var file_internal_livechain_tx_txpb_tx_proto_msgTypes = make([]protoimpl.MessageInfo, 18)
 var file_internal_livechain_tx_txpb_tx_proto_goTypes = []any{
 	(Asset)(0),              // 0: lucid.chain.v1.Asset
 	(*Envelope)(nil),        // 1: lucid.chain.v1.Envelope
@@ -1490,6 +1638,8 @@ var file_internal_livechain_tx_txpb_tx_proto_goTypes = []any{
 	(*Vote)(nil),            // 14: lucid.chain.v1.Vote
 	(*Upgrade)(nil),         // 15: lucid.chain.v1.Upgrade
 	(*WorkReport)(nil),      // 16: lucid.chain.v1.WorkReport
+	(*Stake)(nil),           // 17: lucid.chain.v1.Stake
+	(*Unstake)(nil),         // 18: lucid.chain.v1.Unstake
 }
 var file_internal_livechain_tx_txpb_tx_proto_depIdxs = []int32{
 	0,  // 0: lucid.chain.v1.Body.fee_asset:type_name -> lucid.chain.v1.Asset
@@ -1506,16 +1656,18 @@ var file_internal_livechain_tx_txpb_tx_proto_depIdxs = []int32{
 	14, // 11: lucid.chain.v1.Body.vote:type_name -> lucid.chain.v1.Vote
 	16, // 12: lucid.chain.v1.Body.work_report:type_name -> lucid.chain.v1.WorkReport
 	15, // 13: lucid.chain.v1.Body.upgrade:type_name -> lucid.chain.v1.Upgrade
-	0,  // 14: lucid.chain.v1.Transfer.asset:type_name -> lucid.chain.v1.Asset
-	0,  // 15: lucid.chain.v1.Swap.sell:type_name -> lucid.chain.v1.Asset
-	0,  // 16: lucid.chain.v1.Payout.asset:type_name -> lucid.chain.v1.Asset
-	10, // 17: lucid.chain.v1.Payout.payments:type_name -> lucid.chain.v1.Payment
-	7,  // 18: lucid.chain.v1.Proposal.validator:type_name -> lucid.chain.v1.ValidatorUpdate
-	19, // [19:19] is the sub-list for method output_type
-	19, // [19:19] is the sub-list for method input_type
-	19, // [19:19] is the sub-list for extension type_name
-	19, // [19:19] is the sub-list for extension extendee
-	0,  // [0:19] is the sub-list for field type_name
+	17, // 14: lucid.chain.v1.Body.stake:type_name -> lucid.chain.v1.Stake
+	18, // 15: lucid.chain.v1.Body.unstake:type_name -> lucid.chain.v1.Unstake
+	0,  // 16: lucid.chain.v1.Transfer.asset:type_name -> lucid.chain.v1.Asset
+	0,  // 17: lucid.chain.v1.Swap.sell:type_name -> lucid.chain.v1.Asset
+	0,  // 18: lucid.chain.v1.Payout.asset:type_name -> lucid.chain.v1.Asset
+	10, // 19: lucid.chain.v1.Payout.payments:type_name -> lucid.chain.v1.Payment
+	7,  // 20: lucid.chain.v1.Proposal.validator:type_name -> lucid.chain.v1.ValidatorUpdate
+	21, // [21:21] is the sub-list for method output_type
+	21, // [21:21] is the sub-list for method input_type
+	21, // [21:21] is the sub-list for extension type_name
+	21, // [21:21] is the sub-list for extension extendee
+	0,  // [0:21] is the sub-list for field type_name
 }
 
 func init() { file_internal_livechain_tx_txpb_tx_proto_init() }
@@ -1537,6 +1689,8 @@ func file_internal_livechain_tx_txpb_tx_proto_init() {
 		(*Body_Vote)(nil),
 		(*Body_WorkReport)(nil),
 		(*Body_Upgrade)(nil),
+		(*Body_Stake)(nil),
+		(*Body_Unstake)(nil),
 	}
 	file_internal_livechain_tx_txpb_tx_proto_msgTypes[12].OneofWrappers = []any{
 		(*Proposal_MinFee)(nil),
@@ -1549,7 +1703,7 @@ func file_internal_livechain_tx_txpb_tx_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_internal_livechain_tx_txpb_tx_proto_rawDesc), len(file_internal_livechain_tx_txpb_tx_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   16,
+			NumMessages:   18,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
