@@ -50,24 +50,24 @@ type Portfolio struct {
 	Total     Gain
 }
 
-// Portfolio computes a user's positions from the user's trades and accounts.
+// Portfolio computes a user's positions from the user's accounts and from what the
+// user's trades have come to.
 func (m *Market) Portfolio(ctx context.Context, user uuid.UUID) (Portfolio, error) {
-	q := m.store.Queries()
-	holdings, err := q.UserHoldings(ctx, user)
+	holdings, err := m.store.Queries().UserHoldings(ctx, user)
 	if err != nil {
 		return Portfolio{}, wrap("read the user's holdings", err)
 	}
-	trades, err := q.UserTrades(ctx, user)
-	if err != nil {
-		return Portfolio{}, wrap("read the user's trades", err)
+	pools := make([]uuid.UUID, len(holdings))
+	for i, holding := range holdings {
+		pools[i] = holding.Pool.ID
 	}
-	byPool := map[uuid.UUID][]db.UserTradesRow{}
-	for _, trade := range trades {
-		byPool[trade.PoolID] = append(byPool[trade.PoolID], trade)
+	costs, err := m.costings(ctx, user, pools)
+	if err != nil {
+		return Portfolio{}, err
 	}
 	p := Portfolio{Positions: make([]Position, 0, len(holdings))}
 	for _, holding := range holdings {
-		position, err := positionOf(holding, byPool[holding.Pool.ID])
+		position, err := positionOf(holding, *costs[holding.Pool.ID])
 		if err != nil {
 			return Portfolio{}, err
 		}
@@ -82,20 +82,14 @@ func (m *Market) Portfolio(ctx context.Context, user uuid.UUID) (Portfolio, erro
 	return p, nil
 }
 
-func positionOf(h db.UserHoldingsRow, trades []db.UserTradesRow) (Position, error) {
+func positionOf(h db.UserHoldingsRow, cost costing) (Position, error) {
 	terms := listingOf(db.GetPoolRow{
 		Pool: h.Pool, CurveType: h.CurveType, InitialCnpyReserve: h.InitialCnpyReserve,
 		InitialTokenSupply: h.InitialTokenSupply, BondingCurveSlope: h.BondingCurveSlope, GraduationThreshold: h.GraduationThreshold,
 	})
 	p := Position{
 		ChainID: h.Pool.ChainID, PoolID: h.Pool.ID, ChainName: h.ChainName, TokenSymbol: h.TokenSymbol, Status: h.Status, Graduated: h.IsGraduated,
-		Tokens: money.Amount(h.Balance), Price: terms.curve.Price(stateOf(h.Pool)), Trades: int64(len(trades)),
-	}
-	cost := costing{}
-	for _, trade := range trades {
-		if err := cost.trade(Side(trade.Side), money.Amount(trade.CnpyAmount), money.Amount(trade.TokenAmount)); err != nil {
-			return p, err
-		}
+		Tokens: money.Amount(h.Balance), Price: terms.curve.Price(stateOf(h.Pool)), Trades: cost.trades,
 	}
 	if err := cost.settle(p.Tokens); err != nil {
 		return p, err
@@ -103,62 +97,6 @@ func positionOf(h db.UserHoldingsRow, trades []db.UserTradesRow) (Position, erro
 	p.Gain = cost.gain(p.Price.WorthOf(p.Tokens))
 	p.AverageCost = money.NewRatio(p.Basis, p.Tokens)
 	return p, nil
-}
-
-// costing follows the cost of one token through a user's trades.
-type costing struct {
-	held     money.Amount // by the trades alone
-	cost     money.Amount
-	basis    money.Amount
-	proceeds money.Amount
-}
-
-func (c *costing) trade(side Side, cnpy, tokens money.Amount) (err error) {
-	if side == Buy {
-		if c.held, err = c.held.Add(tokens); err != nil {
-			return err
-		}
-		if c.cost, err = c.cost.Add(cnpy); err != nil {
-			return err
-		}
-		c.basis += cnpy // never more than cost
-		return nil
-	}
-	if c.proceeds, err = c.proceeds.Add(cnpy); err != nil {
-		return err
-	}
-	// Tokens that were not bought here came for nothing.
-	_, err = c.release(min(tokens, c.held))
-	return err
-}
-
-// release takes tokens out with their share of the basis, which it returns.
-func (c *costing) release(tokens money.Amount) (money.Amount, error) {
-	if tokens == 0 {
-		return 0, nil
-	}
-	share, err := money.MulDivFloor(c.basis, tokens, c.held)
-	if err != nil {
-		return 0, err
-	}
-	c.basis, c.held = c.basis-share, c.held-tokens
-	return share, nil
-}
-
-// settle makes the trades agree with what the ledger says is held. Tokens that
-// came without a trade cost nothing; those that went without one take their cost
-// along, which is then neither gain nor loss.
-func (c *costing) settle(balance money.Amount) error {
-	share, err := c.release(max(0, c.held-balance))
-	c.cost -= share
-	return err
-}
-
-func (c *costing) gain(value money.Amount) Gain {
-	return Gain{
-		Cost: c.cost, Basis: c.basis, Proceeds: c.proceeds, Value: value,
-		Realised: c.proceeds - (c.cost - c.basis), Unrealised: value - c.basis,
-	}
 }
 
 // add sums gains up, or is money.ErrRange. A value beyond all amounts, which the

@@ -114,6 +114,42 @@ func (q *Queries) LastTradeBefore(ctx context.Context, arg LastTradeBeforeParams
 	return i, err
 }
 
+const NoteCostings = `-- name: NoteCostings :exec
+INSERT INTO costings (user_id, pool_id, seq, trades, held, cost, basis, proceeds)
+SELECT $1::uuid, unnest($2::uuid[]), unnest($3::int8[]), unnest($4::int8[]),
+       unnest($5::int8[]), unnest($6::int8[]), unnest($7::int8[]), unnest($8::int8[])
+ON CONFLICT (user_id, pool_id) DO UPDATE
+SET seq = excluded.seq, trades = excluded.trades, held = excluded.held,
+    cost = excluded.cost, basis = excluded.basis, proceeds = excluded.proceeds
+WHERE costings.seq < excluded.seq
+`
+
+type NoteCostingsParams struct {
+	UserID   uuid.UUID
+	Pools    []uuid.UUID
+	Seqs     []int64
+	Trades   []int64
+	Held     []int64
+	Costs    []int64
+	Bases    []int64
+	Proceeds []int64
+}
+
+// Whoever has followed further is not set back.
+func (q *Queries) NoteCostings(ctx context.Context, arg NoteCostingsParams) error {
+	_, err := q.db.Exec(ctx, NoteCostings,
+		arg.UserID,
+		arg.Pools,
+		arg.Seqs,
+		arg.Trades,
+		arg.Held,
+		arg.Costs,
+		arg.Bases,
+		arg.Proceeds,
+	)
+	return err
+}
+
 const PoolCandles = `-- name: PoolCandles :many
 
 SELECT c.slot, c.volume, c.trades, c.high, c.low, l.cnpy_reserve_after, l.token_reserve_after
@@ -377,11 +413,45 @@ func (q *Queries) TradesAfter(ctx context.Context, arg TradesAfterParams) ([]Tra
 	return items, nil
 }
 
+const UserCostings = `-- name: UserCostings :many
+SELECT user_id, pool_id, seq, trades, held, cost, basis, proceeds FROM costings WHERE user_id = $1
+`
+
+func (q *Queries) UserCostings(ctx context.Context, userID uuid.UUID) ([]Costing, error) {
+	rows, err := q.db.Query(ctx, UserCostings, userID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []Costing{}
+	for rows.Next() {
+		var i Costing
+		if err := rows.Scan(
+			&i.UserID,
+			&i.PoolID,
+			&i.Seq,
+			&i.Trades,
+			&i.Held,
+			&i.Cost,
+			&i.Basis,
+			&i.Proceeds,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const UserHoldings = `-- name: UserHoldings :many
 SELECT p.id, p.chain_id, p.cnpy_reserve, p.token_reserve, p.trading, p.fee_basis_points, p.total_volume_cnpy, p.unique_traders, p.version, p.closed_at, p.created_at, p.updated_at, p.max_buy_cnpy, p.anti_snipe_seconds, p.anti_snipe_max_buy_cnpy, p.market_cap_cnpy, p.nearness, p.terms_version, a.balance, c.chain_name, c.token_symbol, c.status, c.is_graduated,
        c.curve_type, c.initial_cnpy_reserve, c.initial_token_supply, c.bonding_curve_slope, c.graduation_threshold
 FROM accounts a JOIN pools p ON p.chain_id = a.asset JOIN chains c ON c.id = p.chain_id
 WHERE a.owner_type = 'user' AND a.owner_id = $1
+ORDER BY p.id
 `
 
 type UserHoldingsRow struct {
@@ -448,31 +518,51 @@ func (q *Queries) UserHoldings(ctx context.Context, userID uuid.UUID) ([]UserHol
 	return items, nil
 }
 
-const UserTrades = `-- name: UserTrades :many
-SELECT pool_id, side, cnpy_amount, token_amount FROM trades
-WHERE user_id = $1
-ORDER BY pool_id, seq
+const UserTradesAfter = `-- name: UserTradesAfter :many
+SELECT t.pool_id, t.seq, t.side, t.cnpy_amount, t.token_amount
+FROM (SELECT unnest($1::uuid[]) AS pool_id, unnest($2::int8[]) AS seq) k
+CROSS JOIN LATERAL (
+    SELECT x.pool_id, x.seq, x.side, x.cnpy_amount, x.token_amount FROM trades x
+    WHERE x.user_id = $3 AND x.pool_id = k.pool_id AND x.seq > k.seq
+    ORDER BY x.seq LIMIT $4
+) t
+ORDER BY t.pool_id, t.seq
 `
 
-type UserTradesRow struct {
+type UserTradesAfterParams struct {
+	Pools  []uuid.UUID
+	Seqs   []int64
+	UserID uuid.UUID
+	Most   int32
+}
+
+type UserTradesAfterRow struct {
 	PoolID      uuid.UUID
+	Seq         int64
 	Side        string
 	CnpyAmount  int64
 	TokenAmount int64
 }
 
-// A user's trades, each pool's in their order.
-func (q *Queries) UserTrades(ctx context.Context, userID uuid.UUID) ([]UserTradesRow, error) {
-	rows, err := q.db.Query(ctx, UserTrades, userID)
+// A user's trades that follow on a place in each pool, in order, at most so many of
+// each. LATERAL and LIMIT hold the planner to one range of trades_by_user_pool per pool.
+func (q *Queries) UserTradesAfter(ctx context.Context, arg UserTradesAfterParams) ([]UserTradesAfterRow, error) {
+	rows, err := q.db.Query(ctx, UserTradesAfter,
+		arg.Pools,
+		arg.Seqs,
+		arg.UserID,
+		arg.Most,
+	)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	items := []UserTradesRow{}
+	items := []UserTradesAfterRow{}
 	for rows.Next() {
-		var i UserTradesRow
+		var i UserTradesAfterRow
 		if err := rows.Scan(
 			&i.PoolID,
+			&i.Seq,
 			&i.Side,
 			&i.CnpyAmount,
 			&i.TokenAmount,

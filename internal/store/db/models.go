@@ -165,6 +165,17 @@ type ChainTemplate struct {
 	UpdatedAt           time.Time
 }
 
+type Costing struct {
+	UserID   uuid.UUID
+	PoolID   uuid.UUID
+	Seq      int64
+	Trades   int64
+	Held     int64
+	Cost     int64
+	Basis    int64
+	Proceeds int64
+}
+
 type EmailCode struct {
 	Email     string
 	CodeHash  []byte

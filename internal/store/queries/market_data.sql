@@ -24,13 +24,33 @@ ORDER BY created_at DESC, seq DESC LIMIT 1;
 SELECT sqlc.embed(p), a.balance, c.chain_name, c.token_symbol, c.status, c.is_graduated,
        c.curve_type, c.initial_cnpy_reserve, c.initial_token_supply, c.bonding_curve_slope, c.graduation_threshold
 FROM accounts a JOIN pools p ON p.chain_id = a.asset JOIN chains c ON c.id = p.chain_id
-WHERE a.owner_type = 'user' AND a.owner_id = sqlc.arg(user_id);
+WHERE a.owner_type = 'user' AND a.owner_id = sqlc.arg(user_id)
+ORDER BY p.id;
 
--- A user's trades, each pool's in their order.
--- name: UserTrades :many
-SELECT pool_id, side, cnpy_amount, token_amount FROM trades
-WHERE user_id = sqlc.arg(user_id)
-ORDER BY pool_id, seq;
+-- name: UserCostings :many
+SELECT * FROM costings WHERE user_id = $1;
+
+-- A user's trades that follow on a place in each pool, in order, at most so many of
+-- each. LATERAL and LIMIT hold the planner to one range of trades_by_user_pool per pool.
+-- name: UserTradesAfter :many
+SELECT t.*
+FROM (SELECT unnest(sqlc.arg(pools)::uuid[]) AS pool_id, unnest(sqlc.arg(seqs)::int8[]) AS seq) k
+CROSS JOIN LATERAL (
+    SELECT x.pool_id, x.seq, x.side, x.cnpy_amount, x.token_amount FROM trades x
+    WHERE x.user_id = sqlc.arg(user_id) AND x.pool_id = k.pool_id AND x.seq > k.seq
+    ORDER BY x.seq LIMIT sqlc.arg(most)
+) t
+ORDER BY t.pool_id, t.seq;
+
+-- Whoever has followed further is not set back.
+-- name: NoteCostings :exec
+INSERT INTO costings (user_id, pool_id, seq, trades, held, cost, basis, proceeds)
+SELECT sqlc.arg(user_id)::uuid, unnest(sqlc.arg(pools)::uuid[]), unnest(sqlc.arg(seqs)::int8[]), unnest(sqlc.arg(trades)::int8[]),
+       unnest(sqlc.arg(held)::int8[]), unnest(sqlc.arg(costs)::int8[]), unnest(sqlc.arg(bases)::int8[]), unnest(sqlc.arg(proceeds)::int8[])
+ON CONFLICT (user_id, pool_id) DO UPDATE
+SET seq = excluded.seq, trades = excluded.trades, held = excluded.held,
+    cost = excluded.cost, basis = excluded.basis, proceeds = excluded.proceeds
+WHERE costings.seq < excluded.seq;
 
 -- The pools of several chains.
 -- name: PoolsOfChains :many
