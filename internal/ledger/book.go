@@ -39,8 +39,8 @@ type Page struct {
 	Size   int
 }
 
-func (p Page) limitOffset() (limit, offset int32) {
-	return int32(p.Size), int32((p.Number - 1) * p.Size)
+func (p Page) limitOffset() (limit, offset int64) {
+	return int64(p.Size), int64(p.Number-1) * int64(p.Size)
 }
 
 // ValidateFaucet refuses an amount that Faucet would not give.

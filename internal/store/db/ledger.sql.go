@@ -258,17 +258,27 @@ func (q *Queries) ListUserAccounts(ctx context.Context, ownerID uuid.UUID) ([]Ac
 }
 
 const ListUserEntries = `-- name: ListUserEntries :many
-SELECT e.account_id, e.seq, e.journal_id, e.kind, e.amount, e.balance_after, e.created_at, a.asset
-FROM ledger_entries e JOIN accounts a ON a.id = e.account_id
-WHERE a.owner_type = 'user' AND a.owner_id = $1
-ORDER BY e.created_at DESC, e.journal_id DESC, e.account_id, e.seq DESC
+SELECT m.account_id, m.seq, m.journal_id, m.kind, m.amount, m.balance_after, m.created_at, m.asset
+FROM (
+    SELECT t.account_id, t.seq, t.journal_id, t.kind, t.amount, t.balance_after, t.created_at, t.asset, t.at, min(t.journal_id::text) FILTER (WHERE t.created_at = t.at)
+        OVER (PARTITION BY t.account_id, t.at ORDER BY t.seq DESC) AS journal
+    FROM (
+        SELECT e.account_id, e.seq, e.journal_id, e.kind, e.amount, e.balance_after, e.created_at, a.asset, min(e.created_at) OVER (PARTITION BY e.account_id ORDER BY e.seq DESC) AS at
+        FROM accounts a CROSS JOIN LATERAL (
+            SELECT account_id, seq, journal_id, kind, amount, balance_after, created_at FROM ledger_entries x WHERE x.account_id = a.id ORDER BY x.seq DESC
+            LIMIT $2::int8 + $3::int8
+        ) e
+        WHERE a.owner_type = 'user' AND a.owner_id = $1
+    ) t
+) m
+ORDER BY m.at DESC, m.journal DESC, m.account_id, m.seq DESC
 LIMIT $3 OFFSET $2
 `
 
 type ListUserEntriesParams struct {
 	OwnerID uuid.UUID
-	Skip    int32
-	MaxRows int32
+	Skip    int64
+	MaxRows int64
 }
 
 type ListUserEntriesRow struct {
@@ -282,6 +292,10 @@ type ListUserEntriesRow struct {
 	Asset        uuid.UUID
 }
 
+// A user's entries, newest first: each account's by their numbers, as the primary key
+// has them, and the accounts merged by time and journal. So no more of each is read
+// than the page may need. In the merge an entry is no younger than those after it in
+// its account, whatever their clocks said.
 func (q *Queries) ListUserEntries(ctx context.Context, arg ListUserEntriesParams) ([]ListUserEntriesRow, error) {
 	rows, err := q.db.Query(ctx, ListUserEntries, arg.OwnerID, arg.Skip, arg.MaxRows)
 	if err != nil {

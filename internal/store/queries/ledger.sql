@@ -27,11 +27,25 @@ SELECT * FROM accounts WHERE owner_type = 'user' AND owner_id = $1 ORDER BY crea
 -- name: CountUserEntries :one
 SELECT coalesce(sum(version), 0)::int8 AS total FROM accounts WHERE owner_type = 'user' AND owner_id = $1;
 
+-- A user's entries, newest first: each account's by their numbers, as the primary key
+-- has them, and the accounts merged by time and journal. So no more of each is read
+-- than the page may need. In the merge an entry is no younger than those after it in
+-- its account, whatever their clocks said.
 -- name: ListUserEntries :many
-SELECT e.*, a.asset
-FROM ledger_entries e JOIN accounts a ON a.id = e.account_id
-WHERE a.owner_type = 'user' AND a.owner_id = $1
-ORDER BY e.created_at DESC, e.journal_id DESC, e.account_id, e.seq DESC
+SELECT m.account_id, m.seq, m.journal_id, m.kind, m.amount, m.balance_after, m.created_at, m.asset
+FROM (
+    SELECT t.*, min(t.journal_id::text) FILTER (WHERE t.created_at = t.at)
+        OVER (PARTITION BY t.account_id, t.at ORDER BY t.seq DESC) AS journal
+    FROM (
+        SELECT e.*, a.asset, min(e.created_at) OVER (PARTITION BY e.account_id ORDER BY e.seq DESC) AS at
+        FROM accounts a CROSS JOIN LATERAL (
+            SELECT * FROM ledger_entries x WHERE x.account_id = a.id ORDER BY x.seq DESC
+            LIMIT sqlc.arg(skip)::int8 + sqlc.arg(max_rows)::int8
+        ) e
+        WHERE a.owner_type = 'user' AND a.owner_id = $1
+    ) t
+) m
+ORDER BY m.at DESC, m.journal DESC, m.account_id, m.seq DESC
 LIMIT sqlc.arg(max_rows) OFFSET sqlc.arg(skip);
 
 -- Holders of an asset in the order of their user ids, which genesis relies on.
