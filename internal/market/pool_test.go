@@ -1,10 +1,13 @@
 package market_test
 
 import (
+	"errors"
+	"slices"
 	"sync/atomic"
 	"testing"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 
 	"github.com/lucid-blockchain/lucid/internal/curve"
 	"github.com/lucid-blockchain/lucid/internal/fault"
@@ -194,6 +197,52 @@ func TestPoolSearch(t *testing.T) {
 	for text, want := range map[string]int{"DEAR": 1, "xt": 4, "the": 4, "100%_": 4, "%dear": 0, "100__": 0} {
 		if got := list(market.Search{Text: text}); len(got) != want {
 			t.Errorf("%q is found %d times, want %d: what a user writes is no pattern", text, len(got), want)
+		}
+	}
+}
+
+// TestPoolPages has each order, searched or not, come in pages as the columns say in one
+// piece: pools that are equal in it included.
+func TestPoolPages(t *testing.T) {
+	f := newFixture(t)
+	for i := range 12 {
+		o := f.open(standard())
+		name := []string{"even", "odd"}[i%2] + o.chain.String()
+		err := errors.Join(
+			f.store.Exec(t.Context(), "UPDATE chains SET chain_name = $2 WHERE id = $1", o.chain, name),
+			f.store.Exec(t.Context(), `UPDATE pools SET total_volume_cnpy = $2 % 3, market_cap_cnpy = $2 % 4, nearness = $2 % 5,
+				created_at = created_at - $2 % 7 * INTERVAL '1 hour', updated_at = updated_at - $2 % 6 * INTERVAL '1 hour' WHERE id = $1`, o.pool, int64(i)),
+		)
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	for sort, columns := range map[market.Sort]string{
+		market.ByUpdate: "p.updated_at DESC", market.ByAge: "p.created_at DESC", market.ByVolume: "p.total_volume_cnpy DESC, p.updated_at DESC",
+		market.ByMarketCap: "p.market_cap_cnpy DESC, p.updated_at DESC", market.ByNearGraduation: "p.nearness DESC, p.updated_at DESC",
+	} {
+		for search, n := range map[string]int64{"": 12, "ODD": 6, "nobody": 0} {
+			rows, err := f.store.Query(t.Context(), "SELECT p.id FROM pools p JOIN chains c ON c.id = p.chain_id WHERE c.chain_name ILIKE '%'||$1||'%' ORDER BY "+columns+", p.id DESC", search)
+			if err != nil {
+				t.Fatal(err)
+			}
+			want, err := pgx.CollectRows(rows, pgx.RowTo[uuid.UUID])
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got []uuid.UUID
+			for number := 1; number <= 4; number++ {
+				page, total, err := f.market.Pools(t.Context(), market.Search{Text: search, Sort: sort}, market.Page{Number: number, Size: 5})
+				if err != nil || total != n {
+					t.Fatalf("%q by %q: %d, want %d, %v", search, sort, total, n, err)
+				}
+				for _, pool := range page {
+					got = append(got, pool.ID)
+				}
+			}
+			if !slices.Equal(got, want) {
+				t.Errorf("%q by %q comes as %v, want %v", search, sort, got, want)
+			}
 		}
 	}
 }

@@ -13,8 +13,10 @@ import (
 )
 
 const CountPools = `-- name: CountPools :one
-SELECT count(*) FROM pools p JOIN chains c ON c.id = p.chain_id
-WHERE strpos(lower(c.chain_name), lower($1::text)) > 0 OR strpos(lower(c.token_symbol), lower($1::text)) > 0
+SELECT count(*) FROM pools p
+WHERE $1::text = '' OR EXISTS (
+    SELECT 1 FROM chains c WHERE c.id = p.chain_id
+      AND (strpos(lower(c.chain_name), lower($1)) > 0 OR strpos(lower(c.token_symbol), lower($1)) > 0))
 `
 
 func (q *Queries) CountPools(ctx context.Context, search string) (int64, error) {
@@ -166,22 +168,27 @@ func (q *Queries) InsertPool(ctx context.Context, arg InsertPoolParams) error {
 const ListPools = `-- name: ListPools :many
 SELECT p.id, p.chain_id, p.cnpy_reserve, p.token_reserve, p.trading, p.fee_basis_points, p.total_volume_cnpy, p.unique_traders, p.version, p.closed_at, p.created_at, p.updated_at, p.max_buy_cnpy, p.anti_snipe_seconds, p.anti_snipe_max_buy_cnpy, p.market_cap_cnpy, p.nearness, p.terms_version, c.curve_type, c.initial_cnpy_reserve, c.initial_token_supply, c.bonding_curve_slope, c.graduation_threshold,
        c.max_buy_cnpy, c.anti_snipe_seconds, c.anti_snipe_max_buy_cnpy
-FROM pools p JOIN chains c ON c.id = p.chain_id
-WHERE strpos(lower(c.chain_name), lower($1::text)) > 0 OR strpos(lower(c.token_symbol), lower($1::text)) > 0
-ORDER BY
-    CASE $2::text
-        WHEN 'volume' THEN p.total_volume_cnpy
-        WHEN 'market_cap' THEN p.market_cap_cnpy
-        WHEN 'near_graduation' THEN p.nearness
-    END DESC,
-    CASE $2::text WHEN 'newest' THEN p.created_at ELSE p.updated_at END DESC,
-    p.id DESC
-LIMIT $4 OFFSET $3
+FROM (
+    SELECT f.id,
+        CASE $1::text
+            WHEN 'volume' THEN f.total_volume_cnpy
+            WHEN 'market_cap' THEN f.market_cap_cnpy
+            WHEN 'near_graduation' THEN f.nearness
+        END AS most,
+        CASE $1::text WHEN 'newest' THEN f.created_at ELSE f.updated_at END AS latest
+    FROM pools f
+    WHERE $2::text = '' OR EXISTS (
+        SELECT 1 FROM chains n WHERE n.id = f.chain_id
+          AND (strpos(lower(n.chain_name), lower($2)) > 0 OR strpos(lower(n.token_symbol), lower($2)) > 0))
+    ORDER BY most DESC, latest DESC, f.id DESC
+    LIMIT $4 OFFSET $3
+) found JOIN pools p ON p.id = found.id JOIN chains c ON c.id = p.chain_id
+ORDER BY found.most DESC, found.latest DESC, p.id DESC
 `
 
 type ListPoolsParams struct {
-	Search  string
 	Sort    string
+	Search  string
 	Skip    int32
 	MaxRows int32
 }
@@ -198,10 +205,12 @@ type ListPoolsRow struct {
 	AntiSnipeMaxBuyCnpy int64
 }
 
+// A page of pools is found first, and joined then: where nothing is searched for,
+// no chain is read but those of the page.
 func (q *Queries) ListPools(ctx context.Context, arg ListPoolsParams) ([]ListPoolsRow, error) {
 	rows, err := q.db.Query(ctx, ListPools,
-		arg.Search,
 		arg.Sort,
+		arg.Search,
 		arg.Skip,
 		arg.MaxRows,
 	)

@@ -104,24 +104,33 @@ SELECT sqlc.embed(p), c.curve_type, c.initial_cnpy_reserve, c.initial_token_supp
 FROM pools p JOIN chains c ON c.id = p.chain_id
 WHERE p.id = sqlc.arg(id) OR p.chain_id = sqlc.arg(id);
 
+-- A page of pools is found first, and joined then: where nothing is searched for,
+-- no chain is read but those of the page.
 -- name: ListPools :many
 SELECT sqlc.embed(p), c.curve_type, c.initial_cnpy_reserve, c.initial_token_supply, c.bonding_curve_slope, c.graduation_threshold,
        c.max_buy_cnpy, c.anti_snipe_seconds, c.anti_snipe_max_buy_cnpy
-FROM pools p JOIN chains c ON c.id = p.chain_id
-WHERE strpos(lower(c.chain_name), lower(sqlc.arg(search)::text)) > 0 OR strpos(lower(c.token_symbol), lower(sqlc.arg(search)::text)) > 0
-ORDER BY
-    CASE sqlc.arg(sort)::text
-        WHEN 'volume' THEN p.total_volume_cnpy
-        WHEN 'market_cap' THEN p.market_cap_cnpy
-        WHEN 'near_graduation' THEN p.nearness
-    END DESC,
-    CASE sqlc.arg(sort)::text WHEN 'newest' THEN p.created_at ELSE p.updated_at END DESC,
-    p.id DESC
-LIMIT sqlc.arg(max_rows) OFFSET sqlc.arg(skip);
+FROM (
+    SELECT f.id,
+        CASE sqlc.arg(sort)::text
+            WHEN 'volume' THEN f.total_volume_cnpy
+            WHEN 'market_cap' THEN f.market_cap_cnpy
+            WHEN 'near_graduation' THEN f.nearness
+        END AS most,
+        CASE sqlc.arg(sort)::text WHEN 'newest' THEN f.created_at ELSE f.updated_at END AS latest
+    FROM pools f
+    WHERE sqlc.arg(search)::text = '' OR EXISTS (
+        SELECT 1 FROM chains n WHERE n.id = f.chain_id
+          AND (strpos(lower(n.chain_name), lower(sqlc.arg(search))) > 0 OR strpos(lower(n.token_symbol), lower(sqlc.arg(search))) > 0))
+    ORDER BY most DESC, latest DESC, f.id DESC
+    LIMIT sqlc.arg(max_rows) OFFSET sqlc.arg(skip)
+) found JOIN pools p ON p.id = found.id JOIN chains c ON c.id = p.chain_id
+ORDER BY found.most DESC, found.latest DESC, p.id DESC;
 
 -- name: CountPools :one
-SELECT count(*) FROM pools p JOIN chains c ON c.id = p.chain_id
-WHERE strpos(lower(c.chain_name), lower(sqlc.arg(search)::text)) > 0 OR strpos(lower(c.token_symbol), lower(sqlc.arg(search)::text)) > 0;
+SELECT count(*) FROM pools p
+WHERE sqlc.arg(search)::text = '' OR EXISTS (
+    SELECT 1 FROM chains c WHERE c.id = p.chain_id
+      AND (strpos(lower(c.chain_name), lower(sqlc.arg(search))) > 0 OR strpos(lower(c.token_symbol), lower(sqlc.arg(search))) > 0));
 
 -- Pools' last 24 hours, for any number of pools by one scan of
 -- trades_by_pool_time each. The extremes are marginal prices after trades; the
