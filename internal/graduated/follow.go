@@ -14,8 +14,13 @@ import (
 	"github.com/lucid-blockchain/lucid/internal/store/db"
 )
 
-// day is the window of the 24-hour numbers.
-const day = 24 * time.Hour
+const (
+	// day is the window of the 24-hour numbers.
+	day = 24 * time.Hour
+	// keptFor is how old the minutes get that are summed up: a day is enough for one
+	// clock, and those of the pods differ.
+	keptFor = 2 * day
+)
 
 // errOvertaken says that another process has read on meanwhile.
 var errOvertaken = errors.New("another indexer has moved the cursor")
@@ -167,9 +172,17 @@ func (x *Indexer) write(ctx context.Context, q *db.Queries, pool uuid.UUID, effe
 	return x.sumUpDay(ctx, q, pool)
 }
 
-// sumUpDay computes a pool's last 24 hours from its transactions.
+// sumUpDay computes a pool's last 24 hours out of its minutes, so that they cost the
+// same however much has happened. Only the minute that the window begins within is
+// read transaction by transaction.
 func (x *Indexer) sumUpDay(ctx context.Context, q *db.Queries, pool uuid.UUID) error {
-	sums, err := q.GraduatedDay(ctx, db.GraduatedDayParams{PoolID: pool, Since: x.Now().Add(-day)})
+	now := x.Now()
+	if err := gatherMinutes(ctx, q, pool, now); err != nil {
+		return err
+	}
+	since := now.Add(-day)
+	next := since.Truncate(time.Minute).Add(time.Minute)
+	sums, err := q.GraduatedDay(ctx, db.GraduatedDayParams{PoolID: pool, Since: since, Next: next, NextMinute: minuteOf(next)})
 	if err != nil {
 		return err
 	}
@@ -200,6 +213,22 @@ func (x *Indexer) sumUpDay(ctx context.Context, q *db.Queries, pool uuid.UUID) e
 		ID: pool, Volume: sums.Volume, Open: text(open), High: text(high), Low: text(low), Until: &until,
 	})
 }
+
+// gatherMinutes adds the transactions that are new to their minutes, and drops minutes
+// that no window needs any more.
+func gatherMinutes(ctx context.Context, q *db.Queries, pool uuid.UUID, now time.Time) error {
+	oldest := minuteOf(now.Add(-keptFor))
+	if err := q.AddGraduatedMinutes(ctx, db.AddGraduatedMinutesParams{PoolID: pool, Oldest: oldest}); err != nil {
+		return fmt.Errorf("add to the minutes: %w", err)
+	}
+	if err := q.DropGraduatedMinutes(ctx, db.DropGraduatedMinutesParams{PoolID: pool, Oldest: oldest}); err != nil {
+		return fmt.Errorf("drop old minutes: %w", err)
+	}
+	return nil
+}
+
+// minuteOf counts minutes since the Unix epoch, as the database does.
+func minuteOf(t time.Time) int64 { return t.Unix() / int64(time.Minute/time.Second) }
 
 func text(price money.Ratio) *string {
 	shown := price.String()

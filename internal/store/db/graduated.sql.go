@@ -12,6 +12,30 @@ import (
 	"github.com/google/uuid"
 )
 
+const AddGraduatedMinutes = `-- name: AddGraduatedMinutes :exec
+INSERT INTO graduated_minutes AS m (pool_id, minute, first_seq, volume, high, low)
+SELECT t.pool_id, t.minute, min(t.seq), sum(t.volume)::int8, max(t.price), min(t.price)
+FROM graduated_pools p JOIN priced_graduated t ON t.pool_id = p.id AND t.seq > p.minutes_seq
+WHERE p.id = $1 AND t.minute >= $2::int8
+GROUP BY t.pool_id, t.minute
+ON CONFLICT (pool_id, minute) DO UPDATE
+SET volume = m.volume + excluded.volume,
+    high = greatest(coalesce(m.high, excluded.high), coalesce(excluded.high, m.high)),
+    low = least(coalesce(m.low, excluded.low), coalesce(excluded.low, m.low))
+`
+
+type AddGraduatedMinutesParams struct {
+	PoolID uuid.UUID
+	Oldest int64
+}
+
+// AddGraduatedMinutes adds what is in no minute yet to its own. What is older than any
+// window needs is left out. (A database's least() may be null where either is.)
+func (q *Queries) AddGraduatedMinutes(ctx context.Context, arg AddGraduatedMinutesParams) error {
+	_, err := q.db.Exec(ctx, AddGraduatedMinutes, arg.PoolID, arg.Oldest)
+	return err
+}
+
 const AdvanceGraduatedPool = `-- name: AdvanceGraduatedPool :exec
 UPDATE graduated_pools
 SET created_at = CASE WHEN share_supply = 0 THEN $2::timestamptz ELSE created_at END,
@@ -110,6 +134,20 @@ func (q *Queries) CountNewTraders(ctx context.Context, arg CountNewTradersParams
 	return count, err
 }
 
+const DropGraduatedMinutes = `-- name: DropGraduatedMinutes :exec
+DELETE FROM graduated_minutes WHERE pool_id = $1 AND minute < $2::int8
+`
+
+type DropGraduatedMinutesParams struct {
+	PoolID uuid.UUID
+	Oldest int64
+}
+
+func (q *Queries) DropGraduatedMinutes(ctx context.Context, arg DropGraduatedMinutesParams) error {
+	_, err := q.db.Exec(ctx, DropGraduatedMinutes, arg.PoolID, arg.Oldest)
+	return err
+}
+
 const GetGraduatedOrder = `-- name: GetGraduatedOrder :one
 SELECT user_id, idempotency_key, request_hash, pool_id, signed_transaction, since_height, created_at FROM graduated_orders WHERE user_id = $1 AND idempotency_key = $2
 `
@@ -135,7 +173,7 @@ func (q *Queries) GetGraduatedOrder(ctx context.Context, arg GetGraduatedOrderPa
 }
 
 const GetGraduatedPool = `-- name: GetGraduatedPool :one
-SELECT p.id, p.chain_id, p.cnpy_reserve, p.token_reserve, p.share_supply, p.fee_basis_points, p.total_volume_cnpy, p.transactions, p.unique_traders, p.day_volume_cnpy, p.day_open, p.day_high, p.day_low, p.day_until, p.created_at, p.updated_at, c.initial_token_supply, c.chain_id AS network, c.rpc_endpoint, k.height
+SELECT p.id, p.chain_id, p.cnpy_reserve, p.token_reserve, p.share_supply, p.fee_basis_points, p.total_volume_cnpy, p.transactions, p.unique_traders, p.day_volume_cnpy, p.day_open, p.day_high, p.day_low, p.day_until, p.created_at, p.updated_at, p.minutes_seq, c.initial_token_supply, c.chain_id AS network, c.rpc_endpoint, k.height
 FROM graduated_pools p JOIN chains c ON c.id = p.chain_id JOIN graduated_cursors k ON k.pool_id = p.id
 WHERE (p.id = $1 OR p.chain_id = $1) AND p.share_supply > 0
 `
@@ -170,6 +208,7 @@ func (q *Queries) GetGraduatedPool(ctx context.Context, id uuid.UUID) (GetGradua
 		&i.GraduatedPool.DayUntil,
 		&i.GraduatedPool.CreatedAt,
 		&i.GraduatedPool.UpdatedAt,
+		&i.GraduatedPool.MinutesSeq,
 		&i.InitialTokenSupply,
 		&i.Network,
 		&i.RpcEndpoint,
@@ -211,17 +250,22 @@ func (q *Queries) GetGraduatedTransaction(ctx context.Context, arg GetGraduatedT
 }
 
 const GraduatedDay = `-- name: GraduatedDay :one
-SELECT coalesce(min(t.seq), 0)::int8 AS first_seq,
-       coalesce(sum(CASE WHEN t.transaction_type IN ('buy', 'sell') THEN t.cnpy_amount ELSE 0 END), 0)::int8 AS volume,
-       coalesce(trunc(max(t.cnpy_reserve_after::decimal / nullif(t.token_reserve_after, 0)), 12), 0)::text AS high,
-       coalesce(trunc(min(t.cnpy_reserve_after::decimal / nullif(t.token_reserve_after, 0)), 12), 0)::text AS low
-FROM graduated_transactions t
-WHERE t.pool_id = $1 AND t.created_at > $2::timestamptz
+SELECT coalesce(min(d.first_seq), 0)::int8 AS first_seq, coalesce(sum(d.volume), 0)::int8 AS volume,
+       coalesce(max(d.high), 0)::text AS high, coalesce(min(d.low), 0)::text AS low
+FROM (
+    SELECT m.first_seq, m.volume, m.high, m.low FROM graduated_minutes m
+    WHERE m.pool_id = $1 AND m.minute >= $2::int8
+    UNION ALL
+    SELECT t.seq, t.volume, t.price, t.price FROM priced_graduated t
+    WHERE t.pool_id = $1 AND t.created_at > $3::timestamptz AND t.created_at < $4::timestamptz
+) d
 `
 
 type GraduatedDayParams struct {
-	PoolID uuid.UUID
-	Since  time.Time
+	PoolID     uuid.UUID
+	NextMinute int64
+	Since      time.Time
+	Next       time.Time
 }
 
 type GraduatedDayRow struct {
@@ -231,11 +275,16 @@ type GraduatedDayRow struct {
 	Low      string
 }
 
-// A pool's last 24 hours: the extremes are marginal prices after transactions,
-// cut to the twelve places that are shown. first_seq leads to the price at the
-// window's beginning.
+// A pool's last 24 hours: what came after since in the minute that has it, and all
+// minutes from the next one on. The extremes are marginal prices after transactions.
+// first_seq leads to the price at the window's beginning.
 func (q *Queries) GraduatedDay(ctx context.Context, arg GraduatedDayParams) (GraduatedDayRow, error) {
-	row := q.db.QueryRow(ctx, GraduatedDay, arg.PoolID, arg.Since)
+	row := q.db.QueryRow(ctx, GraduatedDay,
+		arg.PoolID,
+		arg.NextMinute,
+		arg.Since,
+		arg.Next,
+	)
 	var i GraduatedDayRow
 	err := row.Scan(
 		&i.FirstSeq,
@@ -571,7 +620,7 @@ func (q *Queries) ListGraduatedBelow(ctx context.Context, arg ListGraduatedBelow
 }
 
 const ListGraduatedPools = `-- name: ListGraduatedPools :many
-SELECT p.id, p.chain_id, p.cnpy_reserve, p.token_reserve, p.share_supply, p.fee_basis_points, p.total_volume_cnpy, p.transactions, p.unique_traders, p.day_volume_cnpy, p.day_open, p.day_high, p.day_low, p.day_until, p.created_at, p.updated_at, c.initial_token_supply, c.chain_id AS network, c.rpc_endpoint, k.height
+SELECT p.id, p.chain_id, p.cnpy_reserve, p.token_reserve, p.share_supply, p.fee_basis_points, p.total_volume_cnpy, p.transactions, p.unique_traders, p.day_volume_cnpy, p.day_open, p.day_high, p.day_low, p.day_until, p.created_at, p.updated_at, p.minutes_seq, c.initial_token_supply, c.chain_id AS network, c.rpc_endpoint, k.height
 FROM graduated_pools p JOIN chains c ON c.id = p.chain_id JOIN graduated_cursors k ON k.pool_id = p.id
 WHERE p.share_supply > 0
 ORDER BY p.updated_at DESC, p.id DESC
@@ -617,6 +666,7 @@ func (q *Queries) ListGraduatedPools(ctx context.Context, arg ListGraduatedPools
 			&i.GraduatedPool.DayUntil,
 			&i.GraduatedPool.CreatedAt,
 			&i.GraduatedPool.UpdatedAt,
+			&i.GraduatedPool.MinutesSeq,
 			&i.InitialTokenSupply,
 			&i.Network,
 			&i.RpcEndpoint,
@@ -754,7 +804,7 @@ func (q *Queries) ReplaceGraduatedOrder(ctx context.Context, arg ReplaceGraduate
 const SetGraduatedDay = `-- name: SetGraduatedDay :exec
 UPDATE graduated_pools
 SET day_volume_cnpy = $2, day_open = $3, day_high = $4, day_low = $5,
-    day_until = $6
+    day_until = $6, minutes_seq = transactions
 WHERE id = $1
 `
 
@@ -767,6 +817,7 @@ type SetGraduatedDayParams struct {
 	Until  *time.Time
 }
 
+// SetGraduatedDay follows AddGraduatedMinutes in its transaction.
 func (q *Queries) SetGraduatedDay(ctx context.Context, arg SetGraduatedDayParams) error {
 	_, err := q.db.Exec(ctx, SetGraduatedDay,
 		arg.ID,

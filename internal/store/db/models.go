@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5/pgtype"
 )
 
 type Account struct {
@@ -192,6 +193,15 @@ type GraduatedCursor struct {
 	LeasedUntil time.Time
 }
 
+type GraduatedMinute struct {
+	PoolID   uuid.UUID
+	Minute   int64
+	FirstSeq int64
+	Volume   int64
+	High     pgtype.Numeric
+	Low      pgtype.Numeric
+}
+
 type GraduatedOrder struct {
 	UserID            uuid.UUID
 	IdempotencyKey    string
@@ -219,6 +229,7 @@ type GraduatedPool struct {
 	DayUntil        *time.Time
 	CreatedAt       time.Time
 	UpdatedAt       time.Time
+	MinutesSeq      int64
 }
 
 type GraduatedTransaction struct {
@@ -301,6 +312,15 @@ type Pool struct {
 	MarketCapCnpy       int64
 	Nearness            int64
 	TermsVersion        int64
+}
+
+type PricedGraduated struct {
+	PoolID    uuid.UUID
+	Seq       int64
+	CreatedAt time.Time
+	Minute    int64
+	Volume    int32
+	Price     pgtype.Numeric
 }
 
 type PricedTrade struct {

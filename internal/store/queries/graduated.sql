@@ -117,24 +117,44 @@ SET created_at = CASE WHEN share_supply = 0 THEN sqlc.arg(at)::timestamptz ELSE 
     unique_traders = unique_traders + sqlc.arg(traders)::int8, updated_at = sqlc.arg(at)
 WHERE id = $1;
 
--- A pool's last 24 hours: the extremes are marginal prices after transactions,
--- cut to the twelve places that are shown. first_seq leads to the price at the
--- window's beginning.
+-- AddGraduatedMinutes adds what is in no minute yet to its own. What is older than any
+-- window needs is left out. (A database's least() may be null where either is.)
+-- name: AddGraduatedMinutes :exec
+INSERT INTO graduated_minutes AS m (pool_id, minute, first_seq, volume, high, low)
+SELECT t.pool_id, t.minute, min(t.seq), sum(t.volume)::int8, max(t.price), min(t.price)
+FROM graduated_pools p JOIN priced_graduated t ON t.pool_id = p.id AND t.seq > p.minutes_seq
+WHERE p.id = sqlc.arg(pool_id) AND t.minute >= sqlc.arg(oldest)::int8
+GROUP BY t.pool_id, t.minute
+ON CONFLICT (pool_id, minute) DO UPDATE
+SET volume = m.volume + excluded.volume,
+    high = greatest(coalesce(m.high, excluded.high), coalesce(excluded.high, m.high)),
+    low = least(coalesce(m.low, excluded.low), coalesce(excluded.low, m.low));
+
+-- name: DropGraduatedMinutes :exec
+DELETE FROM graduated_minutes WHERE pool_id = sqlc.arg(pool_id) AND minute < sqlc.arg(oldest)::int8;
+
+-- A pool's last 24 hours: what came after since in the minute that has it, and all
+-- minutes from the next one on. The extremes are marginal prices after transactions.
+-- first_seq leads to the price at the window's beginning.
 -- name: GraduatedDay :one
-SELECT coalesce(min(t.seq), 0)::int8 AS first_seq,
-       coalesce(sum(CASE WHEN t.transaction_type IN ('buy', 'sell') THEN t.cnpy_amount ELSE 0 END), 0)::int8 AS volume,
-       coalesce(trunc(max(t.cnpy_reserve_after::decimal / nullif(t.token_reserve_after, 0)), 12), 0)::text AS high,
-       coalesce(trunc(min(t.cnpy_reserve_after::decimal / nullif(t.token_reserve_after, 0)), 12), 0)::text AS low
-FROM graduated_transactions t
-WHERE t.pool_id = sqlc.arg(pool_id) AND t.created_at > sqlc.arg(since)::timestamptz;
+SELECT coalesce(min(d.first_seq), 0)::int8 AS first_seq, coalesce(sum(d.volume), 0)::int8 AS volume,
+       coalesce(max(d.high), 0)::text AS high, coalesce(min(d.low), 0)::text AS low
+FROM (
+    SELECT m.first_seq, m.volume, m.high, m.low FROM graduated_minutes m
+    WHERE m.pool_id = sqlc.arg(pool_id) AND m.minute >= sqlc.arg(next_minute)::int8
+    UNION ALL
+    SELECT t.seq, t.volume, t.price, t.price FROM priced_graduated t
+    WHERE t.pool_id = sqlc.arg(pool_id) AND t.created_at > sqlc.arg(since)::timestamptz AND t.created_at < sqlc.arg(next)::timestamptz
+) d;
 
 -- name: GetGraduatedTransaction :one
 SELECT * FROM graduated_transactions WHERE pool_id = $1 AND seq = $2;
 
+-- SetGraduatedDay follows AddGraduatedMinutes in its transaction.
 -- name: SetGraduatedDay :exec
 UPDATE graduated_pools
 SET day_volume_cnpy = sqlc.arg(volume), day_open = sqlc.narg(open), day_high = sqlc.narg(high), day_low = sqlc.narg(low),
-    day_until = sqlc.narg(until)
+    day_until = sqlc.narg(until), minutes_seq = transactions
 WHERE id = $1;
 
 -- name: GraduatedDaysOver :many
