@@ -84,7 +84,11 @@ func (x *Indexer) take(ctx context.Context, f *follower, asked *client.Client, b
 	if err := x.prove(ctx, f, asked, last, gone); err != nil {
 		return err
 	}
-	err := x.Store.InTx(ctx, func(ctx context.Context, q *db.Queries) error {
+	fee, err := feeOfVotes(ctx, asked, blocks)
+	if err != nil {
+		return err
+	}
+	err = x.Store.InTx(ctx, func(ctx context.Context, q *db.Queries) error {
 		moved, err := q.MoveGraduatedCursor(ctx, db.MoveGraduatedCursorParams{
 			PoolID: f.pool, Known: f.stored.height, Height: next.height, BlockHash: next.hash,
 		})
@@ -100,7 +104,10 @@ func (x *Indexer) take(ctx context.Context, f *follower, asked *client.Client, b
 		if err := remember(ctx, q, f.row.Chain, seen); err != nil {
 			return err
 		}
-		return x.write(ctx, q, f.pool, effects)
+		if err := x.write(ctx, q, f.pool, effects); err != nil {
+			return err
+		}
+		return writeFee(ctx, q, f.pool, fee)
 	})
 	if err != nil {
 		return fmt.Errorf("write the blocks up to height %d: %w", next.height, err)

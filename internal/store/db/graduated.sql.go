@@ -829,3 +829,20 @@ func (q *Queries) SetGraduatedDay(ctx context.Context, arg SetGraduatedDayParams
 	)
 	return err
 }
+
+const SetGraduatedFee = `-- name: SetGraduatedFee :exec
+UPDATE graduated_pools
+SET fee_basis_points = $2, updated_at = greatest(updated_at, $3::timestamptz)
+WHERE id = $1
+`
+
+type SetGraduatedFeeParams struct {
+	ID             uuid.UUID
+	FeeBasisPoints int32
+	At             time.Time
+}
+
+func (q *Queries) SetGraduatedFee(ctx context.Context, arg SetGraduatedFeeParams) error {
+	_, err := q.db.Exec(ctx, SetGraduatedFee, arg.ID, arg.FeeBasisPoints, arg.At)
+	return err
+}

@@ -117,6 +117,11 @@ SET created_at = CASE WHEN share_supply = 0 THEN sqlc.arg(at)::timestamptz ELSE 
     unique_traders = unique_traders + sqlc.arg(traders)::int8, updated_at = sqlc.arg(at)
 WHERE id = $1;
 
+-- name: SetGraduatedFee :exec
+UPDATE graduated_pools
+SET fee_basis_points = sqlc.arg(fee_basis_points), updated_at = greatest(updated_at, sqlc.arg(at)::timestamptz)
+WHERE id = $1;
+
 -- AddGraduatedMinutes adds what is in no minute yet to its own. What is older than any
 -- window needs is left out. (A database's least() may be null where either is.)
 -- name: AddGraduatedMinutes :exec

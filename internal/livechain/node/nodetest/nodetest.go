@@ -4,6 +4,7 @@ package nodetest
 
 import (
 	"context"
+	"crypto/ed25519"
 	"net"
 	"net/http"
 	"os"
@@ -11,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	cmtjson "github.com/cometbft/cometbft/libs/json"
+	"github.com/cometbft/cometbft/privval"
 	"github.com/go-logr/logr"
 
 	"github.com/lucid-blockchain/lucid/internal/livechain/client"
@@ -60,6 +63,16 @@ func Start(t testing.TB, in genesis.Input) *Chain {
 	c.Resume()
 	t.Cleanup(c.Stop)
 	return c
+}
+
+// ValidatorKey is the key of the chain's validator, who alone has a vote.
+func (c *Chain) ValidatorKey() ed25519.PrivateKey {
+	c.t.Helper()
+	raw, err := os.ReadFile(c.config.ValidatorKeyFile)
+	must(c.t, err)
+	var key privval.FilePVKey
+	must(c.t, cmtjson.Unmarshal(raw, &key))
+	return key.PrivKey.Bytes()
 }
 
 // Resume starts the node and waits for a block. One that runs goes on.
