@@ -122,7 +122,18 @@ func (r *Reconciler) observe(ctx context.Context, s *scope) error {
 	if carried != nil {
 		return carried
 	}
-	return reconcile.Waiting(heightEvery, reasonHeight, "the height is looked at again")
+	return reconcile.Waiting(r.next(s, seen), reasonHeight, "the height is looked at again")
+}
+
+// next is how soon a chain is looked at again that is as its spec says. A node that has
+// just started, or just come to vote, signs some blocks later, and no event tells of it.
+func (r *Reconciler) next(s *scope, seen Observation) time.Duration {
+	validators := s.object.Status.Network.Validators
+	ready := s.conditions.Get(lucidv1.ConditionReady)
+	if ready == nil || validators.Signing >= min(validators.Ready, int32(len(seen.Members))) {
+		return heightEvery
+	}
+	return slower(r.now().Sub(ready.LastTransitionTime.Time))
 }
 
 // look asks whichever node is ready, and all of them where a chain that has run does

@@ -1,6 +1,7 @@
 package chain_test
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"testing"
@@ -10,8 +11,10 @@ import (
 	policyv1 "k8s.io/api/policy/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	lucidv1 "github.com/lucid-blockchain/lucid/api/v1alpha1"
+	"github.com/lucid-blockchain/lucid/internal/kubetest"
 	"github.com/lucid-blockchain/lucid/internal/money"
 )
 
@@ -32,6 +35,29 @@ func TestOneSlowNodeIsNoSilentChain(t *testing.T) {
 	o.network.set(func(n *fakeNetwork) { n.deaf[endpoints[1]] = true })
 	o.pods(t, c, 2, 0)
 	o.waitCondition(t, c, lucidv1.ConditionNetworkReady, metav1.ConditionFalse, lucidv1.ReasonUnreachable)
+}
+
+// Who has come to vote signs some blocks later, which no event tells of: the status
+// does not go on saying for half a minute that one is missing.
+func TestLateSignaturesAreSeenSoon(t *testing.T) {
+	o := start(t)
+	c := o.lives(t, "signs", validators(1))
+	o.pods(t, c, 1, 1)
+	o.edit(t, c, validators(2))
+	o.waitCondition(t, c, lucidv1.ConditionReady, metav1.ConditionFalse, lucidv1.ReasonScaling)
+	o.pods(t, c, 2, 2)
+	o.waitCondition(t, c, lucidv1.ConditionReady, metav1.ConditionTrue, lucidv1.ReasonGraduated)
+	o.quiet(t, 1500*time.Millisecond)
+	o.network.set(func(n *fakeNetwork) { n.seen.Signing = 2 })
+	kubetest.Eventually(t, 5*time.Second, "both sign", func(ctx context.Context) error {
+		if err := o.Client.Get(ctx, client.ObjectKeyFromObject(c), c); err != nil {
+			return err
+		}
+		if got := *c.Status.Network.Validators; got != (lucidv1.ValidatorsStatus{Wanted: 2, Ready: 2, Signing: 2}) {
+			return fmt.Errorf("validators are %+v", got)
+		}
+		return nil
+	})
 }
 
 // pod plays one pod of a chain, in a state.
