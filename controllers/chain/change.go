@@ -5,14 +5,22 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"slices"
+	"time"
+
+	logf "sigs.k8s.io/controller-runtime/pkg/log"
 
 	lucidv1 "github.com/lucid-blockchain/lucid/api/v1alpha1"
 	"github.com/lucid-blockchain/lucid/controllers/reconcile"
 )
 
-// settleBlocks is how many blocks after the one that takes it a change of the
-// validators is in effect.
-const settleBlocks = 2
+const (
+	// settleBlocks is how many blocks after the one that takes it a change of the
+	// validators is in effect.
+	settleBlocks = 2
+	// lostBlocks is how many blocks may pass before a change that is not in effect is
+	// taken for lost: the next one or two take it where it is not.
+	lostBlocks = 8
+)
 
 // change is the last change of a chain's validators that was sent. It is kept in the
 // ConfigMap of the peers, since an operator that forgot it could stop a node that is
@@ -53,6 +61,7 @@ func (r *Reconciler) settle(ctx context.Context, s *scope, seen Observation) err
 	case last.made(seen.Members):
 	case last.Over == 0:
 		if seen.Time.Unix() <= last.Expires {
+			r.again(ctx, s, seen)
 			return waiting
 		}
 		// The blocks from here on don't take it; one before may have.
@@ -66,4 +75,20 @@ func (r *Reconciler) settle(ctx context.Context, s *scope, seen Observation) err
 	}
 	*last = change{Height: seen.Height}
 	return r.applyPeers(ctx, s)
+}
+
+// again sends a change as it is that seems to be lost, such as with the node that had it
+// and is replaced because of that very change. All that were sent do the same until the
+// same second, so whatever becomes of this one, the wait for the first goes on.
+func (r *Reconciler) again(ctx context.Context, s *scope, seen Observation) {
+	last := s.peers.change
+	member, _, found := nextChange(seen.Members, s.validators[:wanted(s.object)])
+	wanted := found && hex.EncodeToString(member.Key) == last.Key && member.Power == last.Power
+	if !wanted || s.authority == nil || seen.Height < last.Height+lostBlocks {
+		return
+	}
+	network := s.object.Status.Network
+	if err := r.Network.SetPower(ctx, network.RPCEndpoint, network.ChainID, s.authority, member, time.Unix(last.Expires, 0)); err != nil {
+		logf.FromContext(ctx).Info("a change of the validators can't be sent again yet", "because", err.Error())
+	}
 }

@@ -158,29 +158,93 @@ func TestQuickChangesOfTheValidators(t *testing.T) {
 	}
 }
 
-// A change that no block took is sent again, once none can take it any more, and by
-// an operator that knows of it from the cluster alone.
-func TestLostChangeIsSentAgain(t *testing.T) {
-	o := start(t)
-	c := o.lives(t, "again", validators(1))
-	o.network.set(func(n *fakeNetwork) { n.loses, n.busy = true, true })
+// scaling asks for a second validator whose change is lost, and waits until it is noted.
+func (o *operator) scaling(t *testing.T, c *lucidv1.Chain) (peers *corev1.ConfigMap) {
+	t.Helper()
+	o.network.set(func(n *fakeNetwork) { n.loses = true })
 	o.edit(t, c, validators(2))
-	peers := &corev1.ConfigMap{ObjectMeta: o.meta("again-peers")}
+	peers = &corev1.ConfigMap{ObjectMeta: o.meta(c.Name + "-peers")}
 	o.wait(t, peers, "the change is noted", func() error {
-		if !strings.Contains(peers.Data["change"], `"power":10`) || !strings.Contains(peers.Data["state-sync"], "again-1.again-node") {
+		if !strings.Contains(peers.Data["change"], `"power":10`) || !strings.Contains(peers.Data["state-sync"], c.Name+"-1."+c.Name+"-node") {
 			return fmt.Errorf("it holds %v", peers.Data)
 		}
 		return nil
 	})
-	time.Sleep(2500 * time.Millisecond)
+	return peers
+}
+
+// A change that is lost before a block takes it is sent again as it was, so that nobody
+// has to wait until it has expired.
+func TestLostChangeIsSentAgainAsItWas(t *testing.T) {
+	o := start(t)
+	c := o.lives(t, "again", validators(1))
+	peers := o.scaling(t, c)
 	if n := o.network.taken(); n != 1 {
-		t.Errorf("%d changes were sent, want one until it has expired", n)
+		t.Errorf("%d changes were sent before one may be lost", n)
 	}
-	o.network.set(func(n *fakeNetwork) { n.loses, n.skew = false, time.Minute })
-	o.network.set(func(n *fakeNetwork) { n.pending = nil })
+	noted := peers.Data["change"]
+	o.network.set(func(n *fakeNetwork) { n.busy = true })
+	o.wait(t, peers, "it is sent again", func() error {
+		if o.network.taken() < 2 {
+			return fmt.Errorf("it was sent once")
+		}
+		if peers.Data["change"] != noted {
+			t.Errorf("%s became %s", noted, peers.Data["change"])
+		}
+		return nil
+	})
+	o.network.set(func(n *fakeNetwork) {
+		for _, change := range n.pending {
+			if change.until.Unix() != n.pending[0].until.Unix() {
+				t.Errorf("one that was sent expires at %s and one at %s", n.pending[0].until, change.until)
+			}
+		}
+		n.loses = false
+	})
 	o.waitCondition(t, c, lucidv1.ConditionReady, metav1.ConditionTrue, lucidv1.ReasonGraduated)
-	if n := o.network.taken(); n != 2 || o.network.voting() != 2 {
-		t.Errorf("%d changes were sent and %d vote", n, o.network.voting())
+}
+
+// A change that is lost and not wanted any more is not sent again.
+func TestUnwantedChangeIsLeftLost(t *testing.T) {
+	o := start(t)
+	c := o.lives(t, "unwanted", validators(1))
+	o.scaling(t, c)
+	if err := o.Client.Get(t.Context(), client.ObjectKeyFromObject(c), c); err != nil {
+		t.Fatal(err)
+	}
+	o.edit(t, c, validators(1))
+	o.wait(t, c, "the edit is seen", func() error {
+		if c.Status.Network.Validators.Wanted != 1 {
+			return fmt.Errorf("%+v", c.Status.Network.Validators)
+		}
+		return nil
+	})
+	sent := o.network.taken()
+	o.network.set(func(n *fakeNetwork) { n.busy, n.seen.Height = true, n.seen.Height+100 })
+	time.Sleep(2500 * time.Millisecond)
+	if n := o.network.taken(); n != sent {
+		t.Errorf("%d changes were sent, want %d", n, sent)
+	}
+}
+
+// A change that no block took is made anew, once none can take it any more, and by an
+// operator that knows of it from the cluster alone.
+func TestExpiredChangeIsMadeAnew(t *testing.T) {
+	o := start(t)
+	c := o.lives(t, "anew", validators(1))
+	noted := o.scaling(t, c).Data["change"]
+	o.network.set(func(n *fakeNetwork) { n.busy, n.skew, n.pending = true, time.Minute, nil })
+	peers := &corev1.ConfigMap{ObjectMeta: o.meta("anew-peers")}
+	o.wait(t, peers, "another is noted", func() error {
+		if now := peers.Data["change"]; now == noted || !strings.Contains(now, `"power":10`) || strings.Contains(now, "over") {
+			return fmt.Errorf("it is %s", now)
+		}
+		return nil
+	})
+	o.network.set(func(n *fakeNetwork) { n.loses = false })
+	o.waitCondition(t, c, lucidv1.ConditionReady, metav1.ConditionTrue, lucidv1.ReasonGraduated)
+	if o.network.voting() != 2 {
+		t.Errorf("%d vote", o.network.voting())
 	}
 }
 
