@@ -76,8 +76,7 @@ func (s *swapping) sell(t *testing.T, user *platform.User, id string) {
 	var sold struct {
 		Hash *string `json:"transaction_hash"`
 	}
-	body := map[string]any{"chain_id": id, "side": "sell", "token_amount": "10", "min_out": "0.000001", "simulate": false}
-	if err := user.Call(context.Background(), http.MethodPost, "/graduated-pools/swap", body, &sold); err != nil || sold.Hash == nil {
+	if err := user.Call(context.Background(), http.MethodPost, "/graduated-pools/swap", sale(id), &sold); err != nil || sold.Hash == nil {
 		s.unanswered.Add(1)
 		time.Sleep(200 * time.Millisecond)
 		return
@@ -87,6 +86,11 @@ func (s *swapping) sell(t *testing.T, user *platform.User, id string) {
 	if s.hashes[*sold.Hash]++; s.hashes[*sold.Hash] > 1 {
 		t.Errorf("two swaps are acknowledged with %s", *sold.Hash)
 	}
+}
+
+// sale is an order for a few of the seller's tokens.
+func sale(id string) map[string]any {
+	return map[string]any{"chain_id": id, "side": "sell", "token_amount": "10", "min_out": "0.000001", "simulate": false}
 }
 
 // check reads what the indexer took from the blocks: each acknowledged swap once,

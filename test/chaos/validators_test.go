@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
+	"slices"
 	"testing"
 	"time"
 
@@ -40,7 +41,7 @@ const (
 // says.
 func TestValidatorsSurvive(t *testing.T) {
 	p := platform.MustOpen(t)
-	chain, people := fourValidators(t, p)
+	chain, people := bought(t, p, "quorum", validators, "15000", sellers+travellers)
 	n := &quorum{t: t, p: p, chain: chain}
 	n.awaitSigning(validators)
 	n.provePositions()
@@ -58,15 +59,16 @@ func TestValidatorsSurvive(t *testing.T) {
 	n.awaitSigning(validators)
 	swaps.check(t, p, chain)
 	travels.check(before)
-	n.agree(first)
+	n.agree(first, validators)
 	verifyLedger(t)
 }
 
-// fourValidators has people buy a chain over its threshold.
-func fourValidators(t *testing.T, p *platform.Platform) (*lucidv1.Chain, []*platform.User) {
-	chain := p.ManualChain("quorum")
+// bought is a chain of so many validators that so many people have bought over its
+// threshold.
+func bought(t *testing.T, p *platform.Platform, prefix string, validators int32, threshold string, count int) (*lucidv1.Chain, []*platform.User) {
+	chain := p.ManualChain(prefix)
 	chain.Spec.Launch.Mode = lucidv1.LaunchImmediate
-	chain.Spec.Graduation.ThresholdCNPY = "15000"
+	chain.Spec.Graduation.ThresholdCNPY = threshold
 	chain.Spec.Network.Validators = validators
 	chain.Spec.Network.Storage.Size = resource.MustParse("256Mi")
 	chain.Spec.DeletionPolicy = lucidv1.DeletionRetain
@@ -79,7 +81,7 @@ func fourValidators(t *testing.T, p *platform.Platform) (*lucidv1.Chain, []*plat
 	})
 	told := &journal{accepted: map[uuid.UUID]int{}}
 	var people []*platform.User
-	for range sellers + travellers {
+	for range count {
 		user := p.NewUser()
 		fund(t, user)
 		told.trade(t, user, chain.Status.LedgerID, platform.Order{Side: "buy", CNPYAmount: "100"})
@@ -133,16 +135,25 @@ func (n *quorum) awaitSigning(want int32) {
 	})
 }
 
+// nodeStatus is what a validator says of itself.
+type nodeStatus struct {
+	Node struct {
+		ID string `json:"id"`
+	} `json:"node_info"`
+	Sync struct {
+		Height int64 `json:"latest_block_height,string"`
+	} `json:"sync_info"`
+	Validator struct {
+		Address string `json:"address"`
+	} `json:"validator_info"`
+}
+
 // height is the highest that any validator answers; 0 while none does.
 func (n *quorum) height() (highest int64) {
 	for _, pod := range n.pods() {
-		var status struct {
-			SyncInfo struct {
-				Height int64 `json:"latest_block_height,string"`
-			} `json:"sync_info"`
-		}
+		var status nodeStatus
 		if n.ask(pod.Name, "status", nil, &status) == nil {
-			highest = max(highest, status.SyncInfo.Height)
+			highest = max(highest, status.Sync.Height)
 		}
 	}
 	return highest
@@ -177,9 +188,7 @@ func (n *quorum) goesOn() time.Duration {
 // signed is a block as its commit shows it.
 type signed struct {
 	at      time.Time
-	signers int
-	hash    string // of the block
-	app     string // of the state before it
+	signers []string // addresses of validators
 }
 
 // block asks one validator for a block of its own.
@@ -187,15 +196,12 @@ func (n *quorum) block(pod string, height int64) (signed, error) {
 	var answer struct {
 		Header struct {
 			Header struct {
-				Time    time.Time `json:"time"`
-				AppHash string    `json:"app_hash"`
+				Time time.Time `json:"time"`
 			} `json:"header"`
 			Commit struct {
-				BlockID struct {
-					Hash string `json:"hash"`
-				} `json:"block_id"`
 				Signatures []struct {
-					Flag int `json:"block_id_flag"`
+					Flag    int    `json:"block_id_flag"`
+					Address string `json:"validator_address"`
 				} `json:"signatures"`
 			} `json:"commit"`
 		} `json:"signed_header"`
@@ -204,13 +210,54 @@ func (n *quorum) block(pod string, height int64) (signed, error) {
 		return signed{}, err
 	}
 	const forTheBlock = 2 // CometBFT's BlockIDFlagCommit
-	found := signed{at: answer.Header.Header.Time, hash: answer.Header.Commit.BlockID.Hash, app: answer.Header.Header.AppHash}
+	found := signed{at: answer.Header.Header.Time}
 	for _, s := range answer.Header.Commit.Signatures {
 		if s.Flag == forTheBlock {
-			found.signers++
+			found.signers = append(found.signers, s.Address)
 		}
 	}
 	return found, nil
+}
+
+// header is a block as a validator keeps it.
+type header struct {
+	height       int64
+	at           time.Time
+	hash         string // of the block
+	app          string // of the state before it
+	transactions int
+}
+
+// headers asks one validator for the blocks from one height to another.
+func (n *quorum) headers(pod string, first, last int64) (all []header) {
+	n.t.Helper()
+	const most = 20 // that a node answers at once
+	for from := first; from <= last; from += most {
+		var answer struct {
+			Metas []struct {
+				ID struct {
+					Hash string `json:"hash"`
+				} `json:"block_id"`
+				Header struct {
+					Height int64     `json:"height,string"`
+					Time   time.Time `json:"time"`
+					App    string    `json:"app_hash"`
+				} `json:"header"`
+				Transactions int `json:"num_txs,string"`
+			} `json:"block_metas"`
+		}
+		query := map[string]string{"minHeight": fmt.Sprint(from), "maxHeight": fmt.Sprint(min(from+most-1, last))}
+		if err := n.ask(pod, "blockchain", query, &answer); err != nil {
+			n.t.Fatalf("%s: %v", pod, err)
+		}
+		for _, meta := range slices.Backward(answer.Metas) { // the newest comes first
+			all = append(all, header{meta.Header.Height, meta.Header.Time, meta.ID.Hash, meta.Header.App, meta.Transactions})
+		}
+	}
+	if int64(len(all)) != last-first+1 {
+		n.t.Fatalf("%s has %d blocks from %d to %d", pod, len(all), first, last)
+	}
+	return all
 }
 
 // since reads the blocks after a height, as any validator has them. The last one is
@@ -243,7 +290,7 @@ func (n *quorum) oneAtATime(swaps *swapping) {
 			time.Sleep(time.Second)
 			without := 0
 			for _, block := range n.since(from) {
-				if block.signers == validators-1 {
+				if len(block.signers) == validators-1 {
 					without++
 				}
 			}
@@ -313,7 +360,7 @@ func (n *quorum) roll(swaps *swapping) {
 	n.awaitSigning(validators)
 	fewest := validators
 	for _, block := range n.since(from) {
-		fewest = min(fewest, block.signers)
+		fewest = min(fewest, len(block.signers))
 	}
 	n.t.Logf("rolled to %s in %s, no block of fewer than %d; %s", next, time.Since(start).Round(time.Millisecond), fewest, swaps)
 }
@@ -331,31 +378,24 @@ func (n *quorum) setImage(image string) {
 	}
 }
 
-// agree wants the same blocks, and so the same states, of all validators at twenty
-// heights of the whole story.
-func (n *quorum) agree(first int64) {
+// agree wants the same blocks, and so the same states, of that many validators at all
+// heights from the first on. It returns them.
+func (n *quorum) agree(first int64, validators int) []header {
 	n.t.Helper()
 	pods, last := n.pods(), n.height()-2
-	step := max((last-first)/20, 1)
-	compared := 0
-	for at := first; at <= last; at += step {
-		seen := map[signed]string{}
-		for _, pod := range pods {
-			block, err := n.block(pod.Name, at)
-			if err != nil {
-				n.t.Errorf("%s: %v", pod.Name, err)
-			}
-			seen[signed{hash: block.hash, app: block.app}] = pod.Name
-		}
-		if len(seen) != 1 {
-			n.t.Errorf("height %d: %d validators have %d blocks: %v", at, len(pods), len(seen), seen)
-		}
-		compared++
-	}
-	n.t.Logf("%d validators have the same blocks and app hashes at %d heights from %d to %d", len(pods), compared, first, last)
 	if len(pods) != validators {
-		n.t.Errorf("%d pods", len(pods))
+		n.t.Fatalf("%d pods, want %d", len(pods), validators)
 	}
+	blocks := n.headers(pods[0].Name, first, last)
+	for _, pod := range pods[1:] {
+		for i, block := range n.headers(pod.Name, first, last) {
+			if block != blocks[i] {
+				n.t.Fatalf("%s has block %+v, %s %+v", pods[0].Name, blocks[i], pod.Name, block)
+			}
+		}
+	}
+	n.t.Logf("%d validators have the same blocks and app hashes from %d to %d", len(pods), first, last)
+	return blocks
 }
 
 func (n *quorum) supply() supply {
