@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"slices"
 	"strings"
 	"time"
@@ -129,27 +128,11 @@ type Sent struct {
 // to the mempool. The errors are Submit's. Of two that act for one account at once
 // one may be refused for its nonce, here or by Await: it can act again.
 func (c *Client) Act(ctx context.Context, key ed25519.PrivateKey, body tx.Body) (Sent, error) {
-	public, ok := key.Public().(ed25519.PublicKey)
-	if !ok {
-		return Sent{}, errors.New("the key is no Ed25519 key")
-	}
-	sent := Sent{Sender: livechain.AddressOf(public)}
-	if body.Expires != 0 {
-		sent.Expires = time.Unix(body.Expires, 0)
-	}
-	var account app.Account
-	var err error
-	if sent.Since, err = c.queryAt(ctx, "/account/"+sent.Sender.String(), &account); err != nil {
+	series, err := c.Series(ctx, key)
+	if err != nil {
 		return Sent{}, err
 	}
-	sent.Nonce = account.Nonce
-	body.Nonce, body.Salt = account.Nonce, rand.Uint64()
-	raw, err := tx.Sign(body, key)
-	if err != nil {
-		return Sent{}, fmt.Errorf("sign a transaction: %w", err)
-	}
-	sent.Hash, err = c.Submit(ctx, raw)
-	return sent, err
+	return series.Act(ctx, body)
 }
 
 // Await waits until a block holds the transaction. ErrNotIncluded once it has

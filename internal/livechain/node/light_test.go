@@ -20,6 +20,7 @@ import (
 
 	"github.com/lucid-blockchain/lucid/internal/fault"
 	"github.com/lucid-blockchain/lucid/internal/livechain"
+	"github.com/lucid-blockchain/lucid/internal/livechain/app"
 	"github.com/lucid-blockchain/lucid/internal/livechain/client"
 	"github.com/lucid-blockchain/lucid/internal/livechain/genesis"
 	"github.com/lucid-blockchain/lucid/internal/livechain/tx"
@@ -134,6 +135,7 @@ func TestLightClientProvesBalances(t *testing.T) {
 
 	t.Run("Written once", func(t *testing.T) { writtenOnce(t, chain, light) })
 	t.Run("Superseded", func(t *testing.T) { superseded(t, chain) })
+	t.Run("Series", func(t *testing.T) { series(t, chain) })
 	t.Run("Through a proxy", func(t *testing.T) { throughProxy(t, config.RPCAddress, hash) })
 	t.Run("Behind", func(t *testing.T) {
 		// Two nodes behind one address, of which one is a block behind at first.
@@ -186,6 +188,49 @@ func superseded(t *testing.T, chain *running) {
 	defer cancel()
 	_, err = chain.Await(waiting, next)
 	require.ErrorIs(t, err, context.DeadlineExceeded, "its nonce is free yet")
+}
+
+// series has transactions of one account wait for their blocks together: one that is
+// refused leaves no gap, and nonces that others use are passed by.
+func series(t *testing.T, chain *running) {
+	ctx := t.Context()
+	body := func(amount money.Amount) tx.Body {
+		return tx.Body{ChainID: chainID, Fee: genesis.DefaultMinFee, Message: tx.Transfer{To: holderAddress(), Asset: tx.Token, Amount: amount}}
+	}
+	one, err := chain.Series(ctx, holder)
+	require.NoError(t, err)
+	first, err := one.Act(ctx, body(1))
+	require.NoError(t, err)
+	_, err = one.Act(ctx, body(1<<60))
+	code, _ := client.Refused(err)
+	require.Equal(t, app.CodeInsufficientBalance, code)
+	second, err := one.Act(ctx, body(1))
+	require.NoError(t, err)
+	require.Equal(t, first.Nonce+1, second.Nonce)
+	height, err := one.Await(ctx)
+	require.NoError(t, err)
+	for _, sent := range []client.Sent{first, second} {
+		included, found, err := chain.Find(ctx, sent.Hash)
+		require.NoError(t, err)
+		require.True(t, found)
+		require.LessOrEqual(t, included.Height, height)
+	}
+
+	taken, err := chain.Act(ctx, holder, body(1))
+	require.NoError(t, err)
+	_, err = chain.Await(ctx, taken)
+	require.NoError(t, err)
+	_, err = one.Act(ctx, body(1))
+	code, _ = client.Refused(err)
+	require.Equal(t, app.CodeStaleNonce, code)
+	require.NoError(t, one.CatchUp(ctx))
+	third, err := one.Act(ctx, body(1))
+	require.NoError(t, err)
+	require.Equal(t, taken.Nonce+1, third.Nonce)
+	over, cancel := context.WithCancel(ctx)
+	cancel()
+	_, err = one.Await(over)
+	require.True(t, fault.Is(err, fault.Unavailable), "%v", err)
 }
 
 // writtenOnce has an anchor and vouchers made, asked for and proven.
