@@ -9,9 +9,11 @@ import (
 	"github.com/lucid-blockchain/lucid/controllers/reconcile"
 )
 
-// carryTimeout bounds one pass' carrying: a voucher takes a block or two, and the
-// next pass goes on with the rest.
-const carryTimeout = 15 * time.Second
+// carryTimeout bounds one pass' carrying. It waits for the chain four times, each time
+// five seconds at most: for the header that proves what was sent before, for its turn
+// among the authority's nonces, for the blocks of what it sends, and for the header that
+// proves that. The next pass goes on wherever this one ends.
+const carryTimeout = 25 * time.Second
 
 // carry brings pending vouchers onto the chain, whose authority's key the operator
 // alone has. The ledger's outbox wakes the chain for each new one; one that is on

@@ -108,9 +108,12 @@ func outpaced(err error) bool {
 // again reports, after a pause, whether there is time to sign anew what is to be
 // signed here.
 func (e errand) again(ctx context.Context) bool {
-	if len(e.by.Signed) > 0 || !e.now().Before(e.expires) {
-		return false
-	}
+	return len(e.by.Signed) == 0 && e.now().Before(e.expires) && paused(ctx)
+}
+
+// paused waits until a nonce may be asked for again, and reports whether there is time
+// left.
+func paused(ctx context.Context) bool {
 	select {
 	case <-ctx.Done():
 		return false

@@ -145,9 +145,9 @@ func (s *Service) newVoucherIn(ctx context.Context, chain uuid.UUID, r VoucherRe
 	return row, nil
 }
 
-// maxPending is how many of one person's vouchers may wait for a chain, onto which
-// they are carried one after the other: nobody fills the queue.
-const maxPending = 20
+// maxPending is how many of one person's vouchers may wait for a chain: half of what
+// goes at once, so that the vouchers of others still go along with them.
+const maxPending = carryAtOnce / 2
 
 // takeVoucher moves the CNPY and writes the voucher, unless its key is known.
 func takeVoucher(ctx context.Context, q *db.Queries, row db.InsertVoucherParams) (Voucher, error) {

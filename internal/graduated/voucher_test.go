@@ -324,7 +324,7 @@ func TestAnAbandonedChain(t *testing.T) {
 	w := newWorld(t)
 	before := w.holds(w.whale)
 	sent, kept := w.bringIn(100*unit), w.bringIn(30*unit)
-	_, err := w.store.Queries().AttemptVoucher(t.Context(), db.AttemptVoucherParams{ChainID: w.chain, ID: sent.ID, ExpiresAt: time.Now()})
+	_, err := w.store.Queries().AttemptVouchers(t.Context(), db.AttemptVouchersParams{ChainID: w.chain, Ids: []uuid.UUID{sent.ID}, ExpiresAt: time.Now()})
 	w.must(err)
 	c := &graduated.Carrier{Store: w.store}
 	w.must(c.Abandon(t.Context(), w.chain))
@@ -346,9 +346,9 @@ func TestAnAbandonedChain(t *testing.T) {
 	}
 }
 
-// Nobody fills the queue of a chain: beyond twenty of one person's the next one is
-// refused, takes nothing, and is taken once another has arrived.
-func TestNoMoreThanTwentyOnTheirWay(t *testing.T) {
+// Nobody fills a pass: beyond a hundred of one person's the next voucher is refused,
+// takes nothing, and is taken once another has arrived.
+func TestNoMoreThanAHundredOnTheirWay(t *testing.T) {
 	w := newWorld(t)
 	_, err := ledger.Faucet(t.Context(), w.store, w.whale, 1_000*unit)
 	w.must(err)
@@ -356,11 +356,11 @@ func TestNoMoreThanTwentyOnTheirWay(t *testing.T) {
 		_, err := w.service.VoucherIn(t.Context(), graduated.VoucherRequest{PoolID: w.chain, Caller: caller, Amount: unit})
 		return err
 	}
-	for range 20 {
+	for range 100 {
 		w.must(move(w.whale))
 	}
 	before := w.holds(w.whale)
-	w.refused("one too many", move(w.whale), fault.Unprocessable, "20 vouchers of yours are on their way onto this chain: wait until one has arrived")
+	w.refused("one too many", move(w.whale), fault.Unprocessable, "100 vouchers of yours are on their way onto this chain: wait until one has arrived")
 	if w.holds(w.whale) != before {
 		t.Errorf("%s were taken for nothing", before-w.holds(w.whale))
 	}

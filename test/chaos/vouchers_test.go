@@ -20,8 +20,8 @@ import (
 // voucher at a time.
 const travellers = 4
 
-// pace is how long each waits before the next: as vouchers are carried one after the
-// other, some are always on their way, and all arrive in the end.
+// pace is how long each waits before the next: as carrying takes a block or two, some
+// vouchers are always on their way, and all arrive in the end.
 const pace = 3 * time.Second
 
 // travelling is people who move CNPY while something else happens.

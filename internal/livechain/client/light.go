@@ -268,26 +268,42 @@ type Arrival struct {
 	Time time.Time
 }
 
-// VoucherIn asks for CNPY that came onto the chain by the last block, with the same
-// certainty as Account.
-func (l *Light) VoucherIn(ctx context.Context, transfer uuid.UUID) (Arrival, error) {
-	answer, header, err := l.ask(ctx, "/voucher-in/"+transfer.String(), 0)
-	if err != nil {
-		return Arrival{}, err
+// VouchersIn asks for CNPY that came onto the chain by the block of a height, 0 being
+// the last one, with the same certainty as Account: all of it against the one header of
+// the next block, for which it waits once. Where it fails it returns what was proven
+// until then.
+func (l *Light) VouchersIn(ctx context.Context, height int64, transfers []uuid.UUID) (map[uuid.UUID]Arrival, error) {
+	if height == 0 {
+		kept, err := l.primary.Kept(ctx)
+		if err != nil {
+			return nil, err
+		}
+		height = kept.Last
 	}
-	voucher, exists, err := app.ProvenVoucherIn(state.Root(header.AppHash), transfer, answer.ProofOps)
+	// The header comes first: by then every node behind the endpoint has that state.
+	header, err := l.awaitHeader(ctx, height+1)
 	if err != nil {
-		return Arrival{}, unproven(err)
+		return nil, err
 	}
-	return Arrival{Voucher: voucher, Exists: exists, Height: answer.Height, Time: header.Time}, nil
+	seen := make(map[uuid.UUID]Arrival, len(transfers))
+	for _, id := range transfers {
+		answer, err := l.answer(ctx, "/voucher-in/"+id.String(), height)
+		if err != nil {
+			return seen, err
+		}
+		voucher, exists, err := app.ProvenVoucherIn(state.Root(header.AppHash), id, answer.ProofOps)
+		if err != nil {
+			return seen, unproven(err)
+		}
+		seen[id] = Arrival{Voucher: voucher, Exists: exists, Height: height, Time: header.Time}
+	}
+	return seen, nil
 }
 
 // Block returns the hash of a block, in upper-case hex, as the validators have signed
 // it.
 func (l *Light) Block(ctx context.Context, height int64) (string, error) {
-	ctx, cancel := context.WithTimeout(ctx, l.primary.timeout)
-	defer cancel()
-	block, err := l.header(ctx, height)
+	block, err := l.awaitHeader(ctx, height)
 	if err != nil {
 		return "", err
 	}
@@ -299,19 +315,38 @@ func (l *Light) Block(ctx context.Context, height int64) (string, error) {
 func (l *Light) ask(ctx context.Context, path string, height int64) (abci.ResponseQuery, *types.LightBlock, error) {
 	ctx, cancel := context.WithTimeout(ctx, l.primary.timeout)
 	defer cancel()
-	res, err := l.primary.rpc.ABCIQueryWithOptions(ctx, path, nil, rpcclient.ABCIQueryOptions{Height: height, Prove: true})
+	answer, err := l.answer(ctx, path, height)
 	if err != nil {
-		return abci.ResponseQuery{}, nil, unreachable(err)
-	}
-	answer := res.Response
-	if code := app.Code(answer.Code); code != app.CodeOK {
-		return answer, nil, fault.New(fault.Unavailable, "The chain can't answer: %s", code)
-	}
-	if height != 0 && answer.Height != height || answer.Height <= 0 {
-		return answer, nil, unproven(fmt.Errorf("asked for height %d, answered for %d", height, answer.Height))
+		return answer, nil, err
 	}
 	header, err := l.header(ctx, answer.Height+1)
 	return answer, header, err
+}
+
+// answer gets the answer to a path with its proof, which has to be held against the
+// header of the height after it.
+func (l *Light) answer(ctx context.Context, path string, height int64) (abci.ResponseQuery, error) {
+	ctx, cancel := context.WithTimeout(ctx, l.primary.timeout)
+	defer cancel()
+	res, err := l.primary.rpc.ABCIQueryWithOptions(ctx, path, nil, rpcclient.ABCIQueryOptions{Height: height, Prove: true})
+	if err != nil {
+		return abci.ResponseQuery{}, unreachable(err)
+	}
+	answer := res.Response
+	if code := app.Code(answer.Code); code != app.CodeOK {
+		return answer, fault.New(fault.Unavailable, "The chain can't answer: %s", code)
+	}
+	if height != 0 && answer.Height != height || answer.Height <= 0 {
+		return answer, unproven(fmt.Errorf("asked for height %d, answered for %d", height, answer.Height))
+	}
+	return answer, nil
+}
+
+// awaitHeader is header with a bound of its own.
+func (l *Light) awaitHeader(ctx context.Context, height int64) (*types.LightBlock, error) {
+	ctx, cancel := context.WithTimeout(ctx, l.primary.timeout)
+	defer cancel()
+	return l.header(ctx, height)
 }
 
 // header returns a verified header once the chain has made it. An endpoint may

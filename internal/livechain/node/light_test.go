@@ -249,9 +249,12 @@ func writtenOnce(t *testing.T, chain *running, light *client.Light) {
 	require.NoError(t, err)
 	require.False(t, exists)
 
+	before, err := chain.Status(ctx)
+	require.NoError(t, err)
 	_, err = chain.Act(ctx, authority, tx.Body{ChainID: chainID, Message: tx.VoucherIn{Transfer: id, To: holderAddress(), Amount: 9}})
 	require.NoError(t, err, "without a fee")
 	require.Eventually(t, func() bool { _, err := chain.VoucherIn(ctx, id); return err == nil }, patience, often)
+	arrivals(t, light, id, before.Height)
 	act(holder, tx.VoucherOut{ID: id, LedgerAccount: uuid.UUID{2}, Amount: 4})
 	act(holder, tx.SessionAnchor{Session: id, Root: tx.Root{7}, Chunks: 1, Size: 1})
 
@@ -270,6 +273,29 @@ func writtenOnce(t *testing.T, chain *running, light *client.Light) {
 	require.Equal(t, anchor, provenAnchor)
 	_, err = chain.Payout(ctx, id)
 	require.True(t, fault.Is(err, fault.NotFound), "%v", err)
+}
+
+// arrivals proves at one height what came onto the chain and what did not, and that
+// nothing had come by a height before.
+func arrivals(t *testing.T, light *client.Light, id uuid.UUID, before int64) {
+	ctx, absent := t.Context(), uuid.UUID{3}
+	seen, err := light.VouchersIn(ctx, 0, []uuid.UUID{id, absent})
+	require.NoError(t, err)
+	require.Len(t, seen, 2)
+	require.True(t, seen[id].Exists)
+	require.Equal(t, app.Voucher{ID: id, Account: holderAddress(), Amount: 9}, seen[id].Voucher)
+	require.False(t, seen[absent].Exists)
+	require.Equal(t, seen[id].Height, seen[absent].Height)
+	require.Equal(t, seen[id].Time, seen[absent].Time)
+
+	again, err := light.VouchersIn(ctx, seen[id].Height, []uuid.UUID{id})
+	require.NoError(t, err)
+	require.Equal(t, seen[id], again[id], "a height that is named is the one that is proven")
+	earlier, err := light.VouchersIn(ctx, before, []uuid.UUID{id})
+	require.NoError(t, err)
+	require.False(t, earlier[id].Exists)
+	_, err = light.VouchersIn(ctx, 1_000_000, []uuid.UUID{id})
+	require.True(t, fault.Is(err, fault.Unavailable), "no such block comes")
 }
 
 // bearer says who asks.
@@ -358,7 +384,21 @@ func lies(t *testing.T, address string, trust client.Trust) {
 		require.NoError(t, err, reason)
 		_, err = light.Account(ctx, holderAddress(), seen.Height-1)
 		requireUnproven(t, err, reason)
+		_, err = light.VouchersIn(ctx, seen.Height-1, []uuid.UUID{{1}})
+		requireUnproven(t, err, reason)
 	}
+
+	var proofs atomic.Int32
+	late := liar(t, "http://"+address, answer(func(r map[string]any) {
+		if proofs.Add(1) == 2 {
+			r["proofOps"] = nil
+		}
+	}))
+	halfway, err := client.NewLight(ctx, chainID, trust, late)
+	require.NoError(t, err)
+	came, err := halfway.VouchersIn(ctx, 0, []uuid.UUID{{1}, {2}})
+	requireUnproven(t, err, "no second proof")
+	require.Len(t, came, 1, "what was proven before a lie stays so")
 
 	// The proof of one account says nothing about another.
 	swapped := liar(t, "http://"+address, func(map[string]any) {})

@@ -12,25 +12,47 @@ import (
 	"github.com/google/uuid"
 )
 
-const AttemptVoucher = `-- name: AttemptVoucher :execrows
-UPDATE vouchers SET expires_at = greatest(expires_at, $3::timestamptz)
-WHERE chain_id = $1 AND direction = 'in' AND id = $2 AND status = 'pending'
+const AttemptVouchers = `-- name: AttemptVouchers :many
+UPDATE vouchers SET expires_at = greatest(expires_at, $2::timestamptz)
+WHERE chain_id = $1 AND direction = 'in' AND id = ANY($3::uuid[]) AND status = 'pending'
+  AND (expires_at IS NULL OR expires_at < $4::timestamptz)
+RETURNING id
 `
 
-type AttemptVoucherParams struct {
+type AttemptVouchersParams struct {
 	ChainID   uuid.UUID
-	ID        uuid.UUID
 	ExpiresAt time.Time
+	Ids       []uuid.UUID
+	Looked    time.Time
 }
 
-// AttemptVoucher notes, before a transaction is sent, until when it may get into a
-// block. It never shortens that, and sends nothing for a voucher that has ended.
-func (q *Queries) AttemptVoucher(ctx context.Context, arg AttemptVoucherParams) (int64, error) {
-	result, err := q.db.Exec(ctx, AttemptVoucher, arg.ChainID, arg.ID, arg.ExpiresAt)
+// AttemptVouchers notes, before transactions are sent, until when they may get into a
+// block, and returns whom they may be sent for: not for a voucher that has ended, nor
+// for one whose earlier transaction may get into a block after the moment that the
+// chain was looked at, as somebody else's that was sent since. It never shortens that.
+func (q *Queries) AttemptVouchers(ctx context.Context, arg AttemptVouchersParams) ([]uuid.UUID, error) {
+	rows, err := q.db.Query(ctx, AttemptVouchers,
+		arg.ChainID,
+		arg.ExpiresAt,
+		arg.Ids,
+		arg.Looked,
+	)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
-	return result.RowsAffected(), nil
+	defer rows.Close()
+	items := []uuid.UUID{}
+	for rows.Next() {
+		var id uuid.UUID
+		if err := rows.Scan(&id); err != nil {
+			return nil, err
+		}
+		items = append(items, id)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const CountPendingVouchers = `-- name: CountPendingVouchers :one
@@ -415,27 +437,24 @@ func (q *Queries) ReturnVoucher(ctx context.Context, arg ReturnVoucherParams) (i
 	return result.RowsAffected(), nil
 }
 
-const SettleVoucher = `-- name: SettleVoucher :execrows
-UPDATE vouchers SET status = 'settled', reason = '', block_height = $3::int8, settled_at = $4::timestamptz
-WHERE chain_id = $1 AND direction = 'in' AND id = $2 AND status = 'pending'
+const SettleVouchers = `-- name: SettleVouchers :exec
+UPDATE vouchers SET status = 'settled', reason = '', block_height = $2::int8, settled_at = $3::timestamptz
+WHERE chain_id = $1 AND direction = 'in' AND id = ANY($4::uuid[]) AND status = 'pending'
 `
 
-type SettleVoucherParams struct {
+type SettleVouchersParams struct {
 	ChainID uuid.UUID
-	ID      uuid.UUID
 	Height  int64
 	At      time.Time
+	Ids     []uuid.UUID
 }
 
-func (q *Queries) SettleVoucher(ctx context.Context, arg SettleVoucherParams) (int64, error) {
-	result, err := q.db.Exec(ctx, SettleVoucher,
+func (q *Queries) SettleVouchers(ctx context.Context, arg SettleVouchersParams) error {
+	_, err := q.db.Exec(ctx, SettleVouchers,
 		arg.ChainID,
-		arg.ID,
 		arg.Height,
 		arg.At,
+		arg.Ids,
 	)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected(), nil
+	return err
 }

@@ -40,18 +40,22 @@ SELECT count(*) FROM vouchers WHERE user_id = $1 AND chain_id = $2;
 -- name: PendingVouchers :many
 SELECT * FROM vouchers WHERE chain_id = $1 AND status = 'pending' ORDER BY created_at, id LIMIT sqlc.arg(max_rows);
 
--- AttemptVoucher notes, before a transaction is sent, until when it may get into a
--- block. It never shortens that, and sends nothing for a voucher that has ended.
--- name: AttemptVoucher :execrows
+-- AttemptVouchers notes, before transactions are sent, until when they may get into a
+-- block, and returns whom they may be sent for: not for a voucher that has ended, nor
+-- for one whose earlier transaction may get into a block after the moment that the
+-- chain was looked at, as somebody else's that was sent since. It never shortens that.
+-- name: AttemptVouchers :many
 UPDATE vouchers SET expires_at = greatest(expires_at, sqlc.arg(expires_at)::timestamptz)
-WHERE chain_id = $1 AND direction = 'in' AND id = $2 AND status = 'pending';
+WHERE chain_id = $1 AND direction = 'in' AND id = ANY(sqlc.arg(ids)::uuid[]) AND status = 'pending'
+  AND (expires_at IS NULL OR expires_at < sqlc.arg(looked)::timestamptz)
+RETURNING id;
 
 -- name: RefuseVoucher :exec
 UPDATE vouchers SET reason = $3 WHERE chain_id = $1 AND direction = 'in' AND id = $2 AND status = 'pending';
 
--- name: SettleVoucher :execrows
+-- name: SettleVouchers :exec
 UPDATE vouchers SET status = 'settled', reason = '', block_height = sqlc.arg(height)::int8, settled_at = sqlc.arg(at)::timestamptz
-WHERE chain_id = $1 AND direction = 'in' AND id = $2 AND status = 'pending';
+WHERE chain_id = $1 AND direction = 'in' AND id = ANY(sqlc.arg(ids)::uuid[]) AND status = 'pending';
 
 -- ReturnVoucher ends a voucher for which nothing was sent since the caller looked.
 -- name: ReturnVoucher :execrows
