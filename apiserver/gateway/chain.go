@@ -4,7 +4,6 @@ import (
 	"context"
 	"math"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/gofiber/fiber/v2"
@@ -140,23 +139,20 @@ type transactionInfo struct {
 
 func viewBlock(b explorer.Block) blockResponse {
 	view := blockResponse{
-		BlockID: shownHash(b.Hash), Height: b.Height, Hash: shownHash(b.Hash), Timestamp: b.Time, MerkleRoot: shownHash(b.DataHash),
+		BlockID: client.ShownHash(b.Hash), Height: b.Height, Hash: client.ShownHash(b.Hash), Timestamp: b.Time, MerkleRoot: client.ShownHash(b.DataHash),
 	}
 	if b.Parent != "" {
-		view.PreviousHash = shownHash(b.Parent)
+		view.PreviousHash = client.ShownHash(b.Parent)
 	}
 	if b.Read {
 		infos := make([]transactionInfo, len(b.Transactions))
 		for i, e := range b.Transactions {
-			infos[i] = transactionInfo{TransactionID: shownHash(e.Hash), Type: e.Kind(), Status: explorer.StatusOf(e), Timestamp: b.Time}
+			infos[i] = transactionInfo{TransactionID: client.ShownHash(e.Hash), Type: e.Kind(), Status: explorer.StatusOf(e), Timestamp: b.Time}
 		}
 		view.Transactions = &infos
 	}
 	return view
 }
-
-// shownHash writes a hash of CometBFT's as all hashes of the platform are written.
-func shownHash(hash string) string { return "0x" + strings.ToLower(hash) }
 
 // blockList is the seed's BlockListResponse.
 type blockList struct {

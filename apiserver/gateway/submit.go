@@ -9,6 +9,7 @@ import (
 	"github.com/lucid-blockchain/lucid/apiserver/httpx"
 	"github.com/lucid-blockchain/lucid/internal/explorer"
 	"github.com/lucid-blockchain/lucid/internal/fault"
+	"github.com/lucid-blockchain/lucid/internal/livechain/client"
 	"github.com/lucid-blockchain/lucid/internal/livechain/tx"
 )
 
@@ -61,7 +62,7 @@ func (s *Surface) submitTransaction(c *fiber.Ctx) error {
 		return err
 	}
 	return c.Status(fiber.StatusAccepted).JSON(transactionResponse{
-		TransactionID: shownHash(made.Hash), Status: made.Status, SubmittedAt: made.At, ConfirmedAt: made.ConfirmedAt,
+		TransactionID: client.ShownHash(made.Hash), Status: made.Status, SubmittedAt: made.At, ConfirmedAt: made.ConfirmedAt,
 	})
 }
 

@@ -3,7 +3,6 @@ package launchpad
 import (
 	"context"
 	"encoding/hex"
-	"strings"
 	"time"
 
 	"github.com/gofiber/fiber/v2"
@@ -84,18 +83,15 @@ type blockView struct {
 
 func viewBlock(b explorer.Block) blockView {
 	view := blockView{
-		Height: b.Height, Hash: shownHash(b.Hash), Timestamp: b.Time, DataHash: shownHash(b.DataHash), AppHash: shownHash(b.AppHash),
+		Height: b.Height, Hash: client.ShownHash(b.Hash), Timestamp: b.Time, DataHash: client.ShownHash(b.DataHash), AppHash: client.ShownHash(b.AppHash),
 		Proposer: b.Proposer, TransactionCount: b.Header.Transactions,
 	}
 	if b.Parent != "" {
-		parent := shownHash(b.Parent)
+		parent := client.ShownHash(b.Parent)
 		view.PreviousHash = &parent
 	}
 	return view
 }
-
-// shownHash writes a hash of CometBFT's as all hashes of the platform are written.
-func shownHash(hash string) string { return "0x" + strings.ToLower(hash) }
 
 func shownBytes(raw []byte) string { return "0x" + hex.EncodeToString(raw) }
 
@@ -140,7 +136,7 @@ type attributeView struct {
 
 func viewPlaced(e client.Entry) placedView {
 	view := placedView{
-		TransactionHash: shownHash(e.Hash), Index: e.Index, Type: e.Kind(), Status: explorer.StatusOf(e), Code: e.Code,
+		TransactionHash: client.ShownHash(e.Hash), Index: e.Index, Type: e.Kind(), Status: explorer.StatusOf(e), Code: e.Code,
 		Reason: given(e.Reason()), Events: make([]eventView, len(e.Events)),
 	}
 	if e.Tx != nil {
@@ -230,7 +226,7 @@ func (s *Surface) getChainTransaction(c *fiber.Ctx) error {
 		placedView: viewPlaced(t.Entry), BlockHeight: t.Height, Transaction: shownBytes(t.Raw), Signed: viewSigned(t.Tx), Proof: viewInclusion(t.Proof),
 	}
 	if t.BlockHash != "" {
-		block := shownHash(t.BlockHash)
+		block := client.ShownHash(t.BlockHash)
 		view.BlockHash, view.Timestamp = &block, &t.Time
 	}
 	return answer(c, fiber.StatusOK, view)

@@ -33,7 +33,7 @@ func departuresOf(blocks []client.Block) []departed {
 	for _, block := range blocks {
 		for _, done := range block.Done {
 			if gone, is := done.Event.(app.VoucheredOut); is {
-				all = append(all, departed{gone, shownHash(done.Hash), block.Height, block.Time})
+				all = append(all, departed{gone, client.ShownHash(done.Hash), block.Height, block.Time})
 			}
 		}
 	}

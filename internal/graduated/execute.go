@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"strings"
 	"time"
 
 	"github.com/lucid-blockchain/lucid/internal/fault"
@@ -161,12 +160,9 @@ func (e errand) settle(ctx context.Context, made transaction) (Receipt, error) {
 	}
 	return Receipt{
 		PoolID: e.poolID, ChainID: e.chainID, Effect: *effect,
-		Hash: shownHash(made.Hash), Height: included.Height, NetworkFee: made.fee,
+		Hash: client.ShownHash(made.Hash), Height: included.Height, NetworkFee: made.fee,
 	}, nil
 }
-
-// shownHash writes a hash as all hashes of the platform are written.
-func shownHash(hash string) string { return "0x" + strings.ToLower(hash) }
 
 // unsettled says what is known of a transaction that was not seen in a block.
 func (made transaction) unsettled(err error) error {
@@ -175,10 +171,10 @@ func (made transaction) unsettled(err error) error {
 	}
 	if made.Expires.IsZero() {
 		return fault.New(fault.Unavailable, "Transaction %s is in no block yet; send the same one again to learn what became of it",
-			shownHash(made.Hash)).Because(err)
+			client.ShownHash(made.Hash)).Because(err)
 	}
 	return fault.New(fault.Unavailable, "Transaction %s is in no block yet; it may get into one until %s",
-		shownHash(made.Hash), made.Expires.UTC().Format(time.RFC3339)).Because(err)
+		client.ShownHash(made.Hash), made.Expires.UTC().Format(time.RFC3339)).Because(err)
 }
 
 // sign makes the order a transaction, or takes the one that was signed elsewhere.

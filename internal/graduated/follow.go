@@ -130,7 +130,7 @@ func effectsOf(blocks []client.Block) []placed {
 	for _, block := range blocks {
 		for _, done := range block.Done {
 			if effect := effectOf(done.Event); effect != nil {
-				all = append(all, placed{*effect, shownHash(done.Hash), block.Height, done.Index, block.Time})
+				all = append(all, placed{*effect, client.ShownHash(done.Hash), block.Height, done.Index, block.Time})
 			}
 		}
 	}

@@ -48,13 +48,13 @@ func historyOf(blocks []client.Block) []part {
 	var all []part
 	for _, block := range blocks {
 		for _, done := range block.Done {
-			first := part{hash: shownHash(done.Hash), kind: tx.Name(done.Tx.Message), height: block.Height, index: done.Index, at: block.Time}
+			first := part{hash: client.ShownHash(done.Hash), kind: tx.Name(done.Tx.Message), height: block.Height, index: done.Index, at: block.Time}
 			all = append(all, partsOf(first, done.Tx, done.Event)...)
 		}
 		for _, failed := range block.Failed {
 			fee, change := cost(failed.Tx)
 			all = append(all, part{
-				address: failed.Tx.Sender(), hash: shownHash(failed.Hash), kind: tx.Name(failed.Tx.Message), code: failed.Code,
+				address: failed.Tx.Sender(), hash: client.ShownHash(failed.Hash), kind: tx.Name(failed.Tx.Message), code: failed.Code,
 				change: change, fee: fee, height: block.Height, index: failed.Index, at: block.Time,
 			})
 		}

@@ -134,7 +134,7 @@ func (e errand) missed(ctx context.Context, known transaction, expired error) er
 
 func (made transaction) untold(cause error) error {
 	return fault.New(fault.Unavailable, "What became of transaction %s can't be told at present; ask again with the same Idempotency-Key",
-		shownHash(made.Hash)).Because(cause)
+		client.ShownHash(made.Hash)).Because(cause)
 }
 
 // fingerprint tells one order from another under the same key. It has no password in

@@ -68,6 +68,9 @@ type Included struct {
 // in upper-case hex.
 func HashOf(raw []byte) string { return strings.ToUpper(hex.EncodeToString(types.Tx(raw).Hash())) }
 
+// ShownHash writes a hash of CometBFT's as all hashes of the platform are written.
+func ShownHash(hash string) string { return "0x" + strings.ToLower(hash) }
+
 // Submit hands a signed transaction to the mempool and returns its hash in
 // upper-case hex. Handing it over again changes nothing. Unprocessable, with the
 // reason (see Refused), when the chain refuses it.
