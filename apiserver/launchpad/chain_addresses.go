@@ -16,19 +16,30 @@ import (
 	"github.com/lucid-blockchain/lucid/internal/money"
 )
 
-// addressView is what an address holds after the block of a height.
+// onChainView says which address of which live chain is told of.
+type onChainView struct {
+	ChainID uuid.UUID         `json:"chain_id"`
+	Network string            `json:"network_id"`
+	Address livechain.Address `json:"address"`
+}
+
+// holdingsView is what an address holds on a live chain, and what its owner needs to
+// sign a transaction.
+type holdingsView struct {
+	CNPYBalance    money.Amount `json:"cnpy_balance"`
+	TokenBalance   money.Amount `json:"token_balance"`
+	TokenSpendable money.Amount `json:"token_spendable"`
+	LPShares       money.Amount `json:"lp_shares"`
+	Nonce          uint64       `json:"nonce"`
+	NetworkFee     money.Amount `json:"network_fee"`
+}
+
+// addressView is an address after the block of a height.
 type addressView struct {
-	ChainID        uuid.UUID         `json:"chain_id"`
-	Network        string            `json:"network_id"`
-	Address        livechain.Address `json:"address"`
-	BlockHeight    int64             `json:"block_height"`
-	CNPYBalance    money.Amount      `json:"cnpy_balance"`
-	TokenBalance   money.Amount      `json:"token_balance"`
-	TokenSpendable money.Amount      `json:"token_spendable"`
-	LPShares       money.Amount      `json:"lp_shares"`
-	Nonce          uint64            `json:"nonce"`
-	NetworkFee     money.Amount      `json:"network_fee"`
-	Proof          *stateProofView   `json:"proof"` // null unless it was asked for
+	onChainView
+	BlockHeight int64 `json:"block_height"`
+	holdingsView
+	Proof *stateProofView `json:"proof"` // null unless it was asked for
 }
 
 // stateProofView leads from an account's record to the app hash of a header that
@@ -87,9 +98,13 @@ func (s *Surface) getAddress(c *fiber.Ctx) error {
 		return err
 	}
 	return answer(c, fiber.StatusOK, addressView{
-		ChainID: a.ChainID, Network: a.Network, Address: asked.Address, BlockHeight: a.Height, CNPYBalance: a.CNPY,
-		TokenBalance: a.Balance, TokenSpendable: a.Spendable, LPShares: money.Amount(a.Shares), Nonce: a.Nonce,
-		NetworkFee: a.MinFee, Proof: viewStateProof(a.Proof),
+		onChainView: onChainView{ChainID: a.ChainID, Network: a.Network, Address: asked.Address},
+		BlockHeight: a.Height,
+		holdingsView: holdingsView{
+			CNPYBalance: a.CNPY, TokenBalance: a.Balance, TokenSpendable: a.Spendable, LPShares: money.Amount(a.Shares),
+			Nonce: a.Nonce, NetworkFee: a.MinFee,
+		},
+		Proof: viewStateProof(a.Proof),
 	})
 }
 

@@ -166,20 +166,12 @@ func (s *Surface) listGraduatedTransactions(c *fiber.Ctx) error {
 	return answerList(c, page, total, all, viewGraduatedTransaction)
 }
 
-// graduatedAccountView is what an address holds on a live chain, and what its
-// owner needs to sign a transaction.
+// graduatedAccountView is an address at this moment.
 type graduatedAccountView struct {
-	GraduatedPoolID uuid.UUID         `json:"graduated_pool_id"`
-	ChainID         uuid.UUID         `json:"chain_id"`
-	Network         string            `json:"network_id"`
-	Address         livechain.Address `json:"address"`
-	CNPYBalance     money.Amount      `json:"cnpy_balance"`
-	TokenBalance    money.Amount      `json:"token_balance"`
-	TokenSpendable  money.Amount      `json:"token_spendable"`
-	LPShares        money.Amount      `json:"lp_shares"`
-	Nonce           uint64            `json:"nonce"`
-	NetworkFee      money.Amount      `json:"network_fee"`
-	NetworkFeeCNPY  money.Amount      `json:"network_fee_cnpy"`
+	GraduatedPoolID uuid.UUID `json:"graduated_pool_id"`
+	onChainView
+	holdingsView
+	NetworkFeeCNPY money.Amount `json:"network_fee_cnpy"`
 }
 
 func (s *Surface) getGraduatedAccount(c *fiber.Ctx) error {
@@ -199,8 +191,12 @@ func (s *Surface) getGraduatedAccount(c *fiber.Ctx) error {
 		return err
 	}
 	return answer(c, fiber.StatusOK, graduatedAccountView{
-		GraduatedPoolID: a.PoolID, ChainID: a.ChainID, Network: a.Network, Address: a.Address, CNPYBalance: a.CNPY,
-		TokenBalance: a.Tokens, TokenSpendable: a.Spendable, LPShares: a.Shares, Nonce: a.Nonce, NetworkFee: a.MinFee,
+		GraduatedPoolID: a.PoolID,
+		onChainView:     onChainView{ChainID: a.ChainID, Network: a.Network, Address: a.Address},
+		holdingsView: holdingsView{
+			CNPYBalance: a.CNPY, TokenBalance: a.Tokens, TokenSpendable: a.Spendable, LPShares: a.Shares,
+			Nonce: a.Nonce, NetworkFee: a.MinFee,
+		},
 		NetworkFeeCNPY: a.MinFeeCNPY,
 	})
 }
