@@ -65,17 +65,24 @@ func (e execution) reportWork(m tx.WorkReport) (Event, error) {
 // earned is the power that a validator has today among those of a set, whether it
 // is one of them or not.
 func (e execution) earned(set *statepb.Validators, validator []byte) (int64, error) {
-	keys := [][]byte{validator}
-	for _, v := range set.GetValidators() {
-		if !bytes.Equal(v.GetPublicKey(), validator) {
-			keys = append(keys, v.GetPublicKey())
-		}
+	keys := keysOf(set)
+	at := slices.IndexFunc(keys, func(key []byte) bool { return bytes.Equal(key, validator) })
+	if at < 0 {
+		at, keys = len(keys), append(keys, validator)
 	}
 	powers, err := weigh(e.on, keys, dayOf(e.now))
 	if err != nil {
 		return 0, err
 	}
-	return powers[0], nil
+	return powers[at], nil
+}
+
+func keysOf(set *statepb.Validators) [][]byte {
+	keys := make([][]byte, len(set.GetValidators()))
+	for i, v := range set.GetValidators() {
+		keys[i] = v.GetPublicKey()
+	}
+	return keys
 }
 
 // weigh is the powers on a day of those who make up a set.
@@ -126,11 +133,7 @@ func turnEpoch(block *overlay, now time.Time) error {
 	if err != nil {
 		return err
 	}
-	var keys [][]byte
-	for _, v := range set.GetValidators() {
-		keys = append(keys, v.GetPublicKey())
-	}
-	powers, err := weigh(block, keys, dayOf(now))
+	powers, err := weigh(block, keysOf(set), dayOf(now))
 	if err != nil {
 		return err
 	}
