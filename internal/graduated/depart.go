@@ -46,10 +46,7 @@ func departuresOf(blocks []client.Block) []departed {
 // cursor is always a block that the validators have signed, and may be begun from,
 // and the ledger pays nothing that one node alone has said.
 func (x *Indexer) prove(ctx context.Context, f *follower, asked *client.Client, last client.Block, gone []departed) error {
-	if f.row.Network == nil {
-		return errors.New("the chain has graduated without an id")
-	}
-	verified, err := trusting(ctx, asked, *f.row.Network, *f.row.GenesisHash, f.stored)
+	verified, err := f.verifier(ctx, asked)
 	if err != nil {
 		return err
 	}
@@ -70,6 +67,19 @@ func (x *Indexer) prove(ctx context.Context, f *follower, asked *client.Client, 
 		}
 	}
 	return nil
+}
+
+// verifier is the light client of a follower. It goes on from what it has verified; a
+// new one begins where the stored cursor is not what this process wrote last, or after
+// a failure.
+func (f *follower) verifier(ctx context.Context, asked *client.Client) (_ *client.Light, err error) {
+	if f.row.Network == nil {
+		return nil, errors.New("the chain has graduated without an id")
+	}
+	if f.proven == nil {
+		f.proven, err = trusting(ctx, asked, *f.row.Network, *f.row.GenesisHash, f.stored)
+	}
+	return f.proven, err
 }
 
 // trusting starts a light client from the block of a stored cursor, which was proven

@@ -210,8 +210,9 @@ type follower struct {
 	busy    bool
 	pool    uuid.UUID
 	row     db.GraduatedToFollowRow
-	at      position // how far blocks have been read
-	stored  position // the cursor, whose height is unknown where it is
+	at      position      // how far blocks have been read
+	stored  position      // the cursor, whose height is unknown where it is
+	proven  *client.Light // from the cursor on; nil until something is to be proven
 	looked  time.Time
 	failed  int
 	notTill time.Time
@@ -250,7 +251,7 @@ func (f *follower) begin(row db.GraduatedToFollowRow) bool {
 		return false
 	}
 	if stored := (position{row.Height, row.BlockHash}); f.stored.height != row.Height {
-		f.at, f.stored = stored, stored
+		f.at, f.stored, f.proven = stored, stored, nil
 	}
 	f.busy, f.row = true, row
 	return true

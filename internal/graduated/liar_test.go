@@ -3,13 +3,16 @@ package graduated_test
 import (
 	"bytes"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -108,4 +111,51 @@ func TestOneVoucherInTroubleKeepsNoOtherBack(t *testing.T) {
 			t.Errorf("voucher %s is %s, want %s", v.ID, v.Status, want)
 		}
 	}
+}
+
+// A follower goes on from the blocks that it has verified: none is asked for again once
+// it is stored, until the follow begins anew.
+func TestVerifiedBlocksAreNotAskedForAgain(t *testing.T) {
+	w := newWorld(t)
+	var mu sync.Mutex
+	asked := map[string]int{} // how often the signatures of a height were
+	w.listen(func(q question) string {
+		mu.Lock()
+		defer mu.Unlock()
+		if q.Method == "commit" {
+			asked[q.Params.Height]++
+		}
+		return ""
+	})
+	trades := int64(0)
+	trade := func() {
+		for range 3 {
+			w.do(w.sell(unit))
+			trades++
+			w.awaitTransactions(trades)
+		}
+	}
+	most := func() int {
+		mu.Lock()
+		defer mu.Unlock()
+		return slices.Max(slices.Collect(maps.Values(asked)))
+	}
+	stop := w.index()
+	w.listed()
+	trade()
+	mu.Lock()
+	clear(asked) // of the first blocks, from which the client has begun
+	mu.Unlock()
+	trade()
+	const once = 2 // by the client itself, and by its witness
+	if most() != once {
+		t.Errorf("a block's signatures were asked for %d times, want %d", most(), once)
+	}
+	stop()
+	defer w.index()()
+	trade()
+	if most() == once {
+		t.Error("who begins anew begins with the stored block")
+	}
+	checkOnce(t, w, trades)
 }

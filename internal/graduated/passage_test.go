@@ -129,12 +129,13 @@ func TestARefusedVoucherKeepsNoOtherBack(t *testing.T) {
 	}
 }
 
-// question is what a carrier asks of a node.
+// question is what somebody asks of a node.
 type question struct {
 	ID     json.RawMessage `json:"id"`
 	Method string          `json:"method"`
 	Params struct {
-		Path string `json:"path"`
+		Path   string `json:"path"`
+		Height string `json:"height"`
 	} `json:"params"`
 }
 

@@ -43,6 +43,9 @@ const (
 	// a witness that is behind twice that and nextBlock to catch up.
 	clockDrift = 5 * time.Second
 	nextBlock  = time.Second
+	// keptHeaders is how many of the last verified headers are kept to go on from: who
+	// follows many chains has a client for each.
+	keptHeaders = 32
 )
 
 // The ways in which an answer is not believed. They are causes of faults.
@@ -381,7 +384,7 @@ func (l *Light) verify(ctx context.Context, height int64) (*types.LightBlock, er
 	defer l.mu.Unlock()
 	first, others := l.providers()
 	verifier, err := light.NewClientFromTrustedStore(l.chainID, l.period, first, others, l.headers,
-		light.MaxClockDrift(clockDrift), light.MaxBlockLag(nextBlock))
+		light.MaxClockDrift(clockDrift), light.MaxBlockLag(nextBlock), light.PruningSize(keptHeaders))
 	if err != nil {
 		return nil, err
 	}
