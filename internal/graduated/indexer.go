@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -36,6 +37,9 @@ const (
 	longestBackoff = 30 * time.Second
 	// openAtOnce bounds how many new chains one round takes up.
 	openAtOnce = 100
+	// foreignFor is how long a chain with an application of its own is not asked again
+	// whether it has a pool.
+	foreignFor = time.Hour
 	// unknown is the height of a cursor that has to be read.
 	unknown = -1
 )
@@ -51,9 +55,10 @@ type Indexer struct {
 	Every time.Duration    // between two looks at a chain; 0.5 s when 0
 	Now   func() time.Time // time.Now when nil
 
-	holder uuid.UUID
-	mu     sync.Mutex
-	chains map[uuid.UUID]*follower // by pool
+	holder  uuid.UUID
+	foreign map[uuid.UUID]time.Time // when chains told of an application of their own
+	mu      sync.Mutex
+	chains  map[uuid.UUID]*follower // by pool
 }
 
 // Run indexes until ctx ends, which is the only reason for it to return. While
@@ -65,7 +70,7 @@ func (x *Indexer) Run(ctx context.Context) error {
 	if x.Now == nil {
 		x.Now = time.Now
 	}
-	x.holder, x.chains = uuid.New(), map[uuid.UUID]*follower{}
+	x.holder, x.foreign, x.chains = uuid.New(), map[uuid.UUID]time.Time{}, map[uuid.UUID]*follower{}
 	var reading sync.WaitGroup
 	defer x.release(ctx)
 	defer reading.Wait()
@@ -152,9 +157,13 @@ func (x *Indexer) release(ctx context.Context) {
 }
 
 // openNew makes the pools of live chains, and so has them followed: within a round
-// of their graduation. A chain that does not answer is asked again in the next.
+// of their graduation. A chain that does not answer is asked again in the next, one
+// with an application of its own much later.
 func (x *Indexer) openNew(ctx context.Context) error {
-	rows, err := x.Store.Queries().GraduatedToOpen(ctx, openAtOnce)
+	maps.DeleteFunc(x.foreign, func(_ uuid.UUID, told time.Time) bool { return time.Since(told) > foreignFor })
+	rows, err := x.Store.Queries().GraduatedToOpen(ctx, db.GraduatedToOpenParams{
+		ForeignChains: slices.AppendSeq([]uuid.UUID{}, maps.Keys(x.foreign)), MaxRows: openAtOnce,
+	})
 	if err != nil {
 		return fmt.Errorf("look for new live chains: %w", err)
 	}
@@ -184,8 +193,13 @@ func (x *Indexer) open(ctx context.Context, chainID uuid.UUID, endpoint string) 
 	if err != nil {
 		return err
 	}
-	if runs, err := asked.Application(ctx); err != nil || runs != app.Name {
+	runs, err := asked.Application(ctx)
+	if err != nil {
 		return err
+	}
+	if runs != app.Name {
+		x.foreign[chainID] = time.Now()
+		return nil
 	}
 	pool, err := asked.Pool(ctx)
 	if err != nil {

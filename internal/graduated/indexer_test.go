@@ -1,6 +1,8 @@
 package graduated_test
 
 import (
+	"fmt"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -160,5 +162,32 @@ func TestAnotherHistoryIsNotTaken(t *testing.T) {
 	time.Sleep(time.Second)
 	if pool := w.listed(); pool.Transactions != 1 {
 		t.Errorf("%d transactions: a strange chain was read", pool.Transactions)
+	}
+}
+
+// A chain with an application of its own says so once, when it answers, and is not
+// asked in every round.
+func TestAnotherApplicationIsAskedOnce(t *testing.T) {
+	w := newWorld(t)
+	var asked atomic.Int32
+	w.listen(func(q question) string {
+		if q.Method != "abci_info" {
+			return ""
+		}
+		if asked.Add(1) == 1 {
+			return "not yet"
+		}
+		return fmt.Sprintf(`{"jsonrpc":"2.0","id":%s,"result":{"response":{"data":"registry"}}}`, q.ID)
+	})
+	defer w.index()()
+	w.eventually("the chain has answered", func() bool { return asked.Load() == 2 })
+	time.Sleep(5 * time.Second) // two rounds
+	if asked.Load() != 2 {
+		t.Errorf("asked %d times, want once until it does not answer and once until it does", asked.Load())
+	}
+	_, total, err := w.service.Pools(t.Context(), graduated.Page{Number: 1, Size: 10})
+	w.must(err)
+	if total != 0 {
+		t.Error("it has no pool")
 	}
 }

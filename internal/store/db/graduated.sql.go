@@ -405,8 +405,14 @@ const GraduatedToOpen = `-- name: GraduatedToOpen :many
 SELECT c.id, c.rpc_endpoint, c.genesis_hash FROM chains c
 LEFT JOIN graduated_pools p ON p.chain_id = c.id
 WHERE c.status = 'graduated' AND c.rpc_endpoint IS NOT NULL AND p.id IS NULL
-ORDER BY c.updated_at DESC, c.id LIMIT $1
+  AND c.id <> ALL($1::uuid[])
+ORDER BY c.updated_at DESC, c.id LIMIT $2
 `
+
+type GraduatedToOpenParams struct {
+	ForeignChains []uuid.UUID
+	MaxRows       int32
+}
 
 type GraduatedToOpenRow struct {
 	ID          uuid.UUID
@@ -414,10 +420,10 @@ type GraduatedToOpenRow struct {
 	GenesisHash *string
 }
 
-// Live chains that have no pool here yet, the newest first: older ones may have none
-// at all, as chains with an application of their own.
-func (q *Queries) GraduatedToOpen(ctx context.Context, maxRows int32) ([]GraduatedToOpenRow, error) {
-	rows, err := q.db.Query(ctx, GraduatedToOpen, maxRows)
+// Live chains that have no pool here yet, the newest first, but for those that are
+// known to run an application of their own, and so to have none at all.
+func (q *Queries) GraduatedToOpen(ctx context.Context, arg GraduatedToOpenParams) ([]GraduatedToOpenRow, error) {
+	rows, err := q.db.Query(ctx, GraduatedToOpen, arg.ForeignChains, arg.MaxRows)
 	if err != nil {
 		return nil, err
 	}

@@ -55,12 +55,13 @@ ON CONFLICT (user_id, idempotency_key) DO NOTHING;
 UPDATE graduated_orders SET signed_transaction = sqlc.arg(signed_transaction), since_height = sqlc.arg(since_height)
 WHERE user_id = $1 AND idempotency_key = $2 AND signed_transaction = sqlc.arg(over);
 
--- Live chains that have no pool here yet, the newest first: older ones may have none
--- at all, as chains with an application of their own.
+-- Live chains that have no pool here yet, the newest first, but for those that are
+-- known to run an application of their own, and so to have none at all.
 -- name: GraduatedToOpen :many
 SELECT c.id, c.rpc_endpoint, c.genesis_hash FROM chains c
 LEFT JOIN graduated_pools p ON p.chain_id = c.id
 WHERE c.status = 'graduated' AND c.rpc_endpoint IS NOT NULL AND p.id IS NULL
+  AND c.id <> ALL(sqlc.arg(foreign_chains)::uuid[])
 ORDER BY c.updated_at DESC, c.id LIMIT sqlc.arg(max_rows);
 
 -- name: InsertGraduatedPool :exec
