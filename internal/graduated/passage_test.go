@@ -76,10 +76,10 @@ func (w *world) allArrived(ids []uuid.UUID) (blocks, heights int) {
 	return len(in), len(by)
 }
 
-// hurried is a carrier whose transactions are over after two seconds.
-func (w *world) hurried() *graduated.Carrier {
-	const life = 15 * time.Second
-	return &graduated.Carrier{Store: w.store, Now: func() time.Time { return time.Now().Add(2*time.Second - life) }}
+// hurried is a carrier whose clock is late, so that its transactions live less long
+// than fifteen seconds.
+func (w *world) hurried(life time.Duration) *graduated.Carrier {
+	return &graduated.Carrier{Store: w.store, Now: func() time.Time { return time.Now().Add(life - 15*time.Second) }}
 }
 
 // carryAll has a carrier go until none is left.
@@ -144,6 +144,11 @@ func (q question) proves() bool {
 	return q.Method == "abci_query" && strings.HasPrefix(q.Params.Path, "/voucher-in/")
 }
 
+// taken is a node's answer to a transaction.
+func (q question) taken(code app.Code) string {
+	return fmt.Sprintf(`{"jsonrpc":"2.0","id":%s,"result":{"code":%d,"data":"","log":"","codespace":"lucid","hash":"%064X"}}`, q.ID, code, 1)
+}
+
 // listen has everybody reach the chain through a proxy that shows ear what is asked. An
 // answer of ear's own keeps the question from the node.
 func (w *world) listen(ear func(q question) (answer string)) {
@@ -180,10 +185,9 @@ func TestALostTransactionKeepsNobodyBackForGood(t *testing.T) {
 		if !q.sends() || sends != 3 {
 			return ""
 		}
-		return fmt.Sprintf(`{"jsonrpc":"2.0","id":%s,"result":{"code":0,"data":"","log":"","codespace":"","hash":"%064X"}}`, q.ID, 1)
+		return q.taken(app.CodeOK)
 	})
-	const short = 7 * time.Second
-	c := &graduated.Carrier{Store: w.store, Now: func() time.Time { return time.Now().Add(-short) }}
+	c := w.hurried(8 * time.Second)
 	left, err := c.Carry(t.Context(), w.chain, graduatedtest.Authority())
 	w.must(err)
 	if left != 3 {
@@ -192,6 +196,60 @@ func TestALostTransactionKeepsNobodyBackForGood(t *testing.T) {
 	w.allArrived(ids[:2])
 	w.carryAll(c)
 	w.allArrived(ids)
+	w.proveLedger(0)
+}
+
+// A node that has not heard of the transaction before, or has heard of another with the
+// nonce, is asked again within the pass.
+func TestANonceThatANodeRefuses(t *testing.T) {
+	w := newWorld(t)
+	for _, code := range []app.Code{app.CodeNonceGap, app.CodeStaleNonce} {
+		ids, sends := w.bringMany(3), 0
+		w.listen(func(q question) string {
+			if q.sends() {
+				sends++
+			}
+			if q.sends() && sends == 2 {
+				return q.taken(code)
+			}
+			return ""
+		})
+		if left := w.carry(); left != 0 || sends != 4 {
+			t.Errorf("%s: %d are left after %d sends", code, left, sends)
+		}
+		w.allArrived(ids)
+	}
+	w.proveLedger(0)
+}
+
+// A voucher that only the block refuses is noted as one that goes back, and goes back
+// when it is proven that its transaction can't land any more.
+func TestAVoucherThatABlockRefuses(t *testing.T) {
+	w := newWorld(t)
+	ids, before := w.bringMany(2), w.holds(w.whale)
+	sends := 0
+	w.listen(func(q question) string {
+		switch {
+		case q.sends():
+			if sends++; sends == 2 {
+				return q.taken(app.CodeOK)
+			}
+		case q.Method == "tx":
+			return fmt.Sprintf(`{"jsonrpc":"2.0","id":%s,"result":{"hash":"%064X","height":"2","tx_result":{"code":%d}}}`, q.ID, 1, app.CodeSupply)
+		}
+		return ""
+	})
+	c := w.hurried(8 * time.Second)
+	left, err := c.Carry(t.Context(), w.chain, graduatedtest.Authority())
+	w.must(err)
+	w.allArrived(ids[:1])
+	if v := w.voucher(w.whale, ids[1]); left != 1 || v.Status != graduated.VoucherPending || v.Reason == "" {
+		t.Errorf("%d are left, the refused one is %+v", left, v)
+	}
+	w.carryAll(c)
+	if v := w.voucher(w.whale, ids[1]); v.Status != graduated.VoucherReturned || w.holds(w.whale) != before+unit {
+		t.Errorf("the refused one has not gone back: %+v", v)
+	}
 	w.proveLedger(0)
 }
 
@@ -231,14 +289,14 @@ func TestACarrierThatDies(t *testing.T) {
 			mu.Lock()
 			dies, die, sends, proofs = point, cancel, 0, 0
 			mu.Unlock()
-			left, err := w.hurried().Carry(ctx, w.chain, graduatedtest.Authority())
+			left, err := w.hurried(4*time.Second).Carry(ctx, w.chain, graduatedtest.Authority())
 			if left != many || err == nil || ctx.Err() == nil {
 				t.Errorf("%d are left, with %v: the carrier has not died", left, err)
 			}
 			mu.Lock()
 			dies = nil
 			mu.Unlock()
-			w.carryAll(w.hurried())
+			w.carryAll(w.hurried(4 * time.Second))
 			w.allArrived(ids)
 			w.proveLedger(0)
 		})
@@ -253,7 +311,7 @@ func TestTwoCarriersAtOnce(t *testing.T) {
 	var both sync.WaitGroup
 	for range 2 {
 		both.Go(func() {
-			c := w.hurried()
+			c := w.hurried(8 * time.Second)
 			for deadline := time.Now().Add(patience); time.Now().Before(deadline); {
 				left, err := c.Carry(t.Context(), w.chain, graduatedtest.Authority())
 				if err != nil {
@@ -293,7 +351,7 @@ func TestOthersUseTheAuthoritysNonces(t *testing.T) {
 			select {
 			case <-ended:
 				return
-			case <-time.After(20 * time.Millisecond):
+			case <-time.After(100 * time.Millisecond):
 			}
 			err := other()
 			if _, refused := client.Refused(err); err != nil && !refused { // where a voucher has its nonce
@@ -301,9 +359,8 @@ func TestOthersUseTheAuthoritysNonces(t *testing.T) {
 			}
 		}
 	}()
-	w.carryAll(w.hurried())
-	close(ended)
-	<-acting
+	defer func() { close(ended); <-acting }()
+	w.carryAll(w.hurried(8 * time.Second))
 	w.allArrived(append(ids, more...))
 	w.proveLedger(0)
 }
