@@ -92,12 +92,22 @@ func (c *Carrier) giveBack(ctx context.Context, row db.Voucher) error {
 	return wrap(err, "give a voucher back")
 }
 
-// Abandon gives back the vouchers of a chain that nothing was ever sent for, when
-// nobody will carry them any more.
+// Abandon says that nobody runs a chain any more, so that nothing is taken for it, and
+// gives back the vouchers that nothing was ever sent for. Once somebody runs it again
+// it is as before.
 func (c *Carrier) Abandon(ctx context.Context, chainID uuid.UUID) error {
-	rows, err := c.Store.Queries().PendingVouchers(ctx, db.PendingVouchersParams{ChainID: chainID, MaxRows: 1 << 20})
+	var rows []db.Voucher
+	// In one transaction: a voucher that is taken at the same time comes before it and is
+	// seen, or after it and is refused.
+	err := c.Store.InTx(ctx, func(ctx context.Context, q *db.Queries) (err error) {
+		if err := q.ForgetLiveChain(ctx, chainID); err != nil {
+			return err
+		}
+		rows, err = q.PendingVouchers(ctx, db.PendingVouchersParams{ChainID: chainID, MaxRows: 1 << 20})
+		return err
+	})
 	if err != nil {
-		return fmt.Errorf("look for pending vouchers: %w", err)
+		return fmt.Errorf("give a live chain up: %w", err)
 	}
 	for _, row := range rows {
 		if row.ExpiresAt != nil {

@@ -234,7 +234,7 @@ func (s *Service) target(ctx context.Context, id uuid.UUID) (target, error) {
 		return target{}, fmt.Errorf("read the live chain: %w", err)
 	}
 	if row.Network == nil || row.GenesisHash == nil || row.RpcEndpoint == nil {
-		return target{}, fmt.Errorf("chain %s has graduated without an endpoint", row.ID)
+		return target{}, errNobodyRuns()
 	}
 	c, err := client.New(*row.RpcEndpoint)
 	if err != nil {

@@ -160,6 +160,13 @@ func takeVoucher(ctx context.Context, q *db.Queries, row db.InsertVoucherParams)
 			return Voucher{}, err
 		}
 	}
+	runs, err := q.LiveChainRuns(ctx, row.ChainID)
+	switch {
+	case err != nil:
+		return Voucher{}, err
+	case !runs:
+		return Voucher{}, errNobodyRuns()
+	}
 	waiting, err := q.CountPendingVouchers(ctx, db.CountPendingVouchersParams{UserID: row.UserID, ChainID: row.ChainID})
 	switch {
 	case err != nil:
@@ -193,6 +200,11 @@ func replayedVoucher(known db.Voucher, asked db.InsertVoucherParams) (Voucher, e
 	v := showVoucher(known)
 	v.Replayed = true
 	return v, nil
+}
+
+// errNobodyRuns is of a chain whose object is gone.
+func errNobodyRuns() error {
+	return fault.New(fault.Unavailable, "The chain does not answer at present").Because(errors.New("nobody runs the chain"))
 }
 
 func errKeyUsed() error {
@@ -371,7 +383,7 @@ func answers(ctx context.Context, row db.Chain) error {
 
 func reach(row db.Chain) (*client.Client, error) {
 	if row.RpcEndpoint == nil || row.GenesisHash == nil || row.ChainID == nil {
-		return nil, errors.New("the chain has graduated without an endpoint")
+		return nil, errNobodyRuns()
 	}
 	c, err := client.New(*row.RpcEndpoint)
 	if err != nil {

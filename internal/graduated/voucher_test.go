@@ -3,6 +3,7 @@ package graduated_test
 import (
 	"context"
 	"crypto/ed25519"
+	"sync"
 	"testing"
 	"time"
 
@@ -334,6 +335,10 @@ func TestAnAbandonedChain(t *testing.T) {
 		t.Error("what was never sent goes back, once, and nothing else does")
 	}
 	w.proveLedger(100 * unit)
+	w.refused("a voucher", w.takeOne(unit), fault.Unavailable, "The chain does not answer at present")
+	_, err = w.service.Simulate(t.Context(), graduated.Order{PoolID: w.chain, Message: tx.Deposit{CNPY: unit}}, w.byWhale())
+	w.refused("a simulation", err, fault.Unavailable, "The chain does not answer at present")
+	graduatedtest.Again(t, w.store, w.chain, w.live)
 	// A key that is not the authority's is refused by the chain, and nothing ends.
 	w.must(w.store.Exec(t.Context(), "UPDATE vouchers SET expires_at = now() - INTERVAL '2 seconds' WHERE expires_at IS NOT NULL"))
 	w.eventually("a stranger is refused", func() bool {
@@ -344,6 +349,42 @@ func TestAnAbandonedChain(t *testing.T) {
 	if w.voucher(w.whale, sent.ID).Status != graduated.VoucherPending {
 		t.Error("a stranger's key must not end a voucher")
 	}
+}
+
+func (w *world) takeOne(amount money.Amount) error {
+	_, err := w.service.VoucherIn(w.t.Context(), graduated.VoucherRequest{PoolID: w.chain, Caller: w.whale, Amount: amount})
+	return err
+}
+
+// Whatever is taken while a chain is given up is given back or refused: nothing stays
+// in escrow for a chain that nobody carries to.
+func TestVouchersTakenWhileAChainIsAbandoned(t *testing.T) {
+	w := newWorld(t)
+	before := w.holds(w.whale)
+	c := &graduated.Carrier{Store: w.store}
+	for range 3 {
+		var taking sync.WaitGroup
+		refused := make(chan error, 20)
+		for range cap(refused) {
+			taking.Go(func() { refused <- w.takeOne(unit) })
+		}
+		taking.Go(func() { w.must(c.Abandon(t.Context(), w.chain)) })
+		taking.Wait()
+		close(refused)
+		for err := range refused {
+			if err != nil && !fault.Is(err, fault.Unavailable) {
+				t.Errorf("a voucher met %v", err)
+			}
+		}
+		if got := w.holds(w.whale); got != before {
+			t.Errorf("the payer has %s, want %s", got, before)
+		}
+		w.proveLedger(0)
+		graduatedtest.Again(t, w.store, w.chain, w.live)
+	}
+	w.must(w.takeOne(unit))
+	w.carry()
+	w.proveLedger(0)
 }
 
 // Nobody fills a pass: beyond a hundred of one person's the next voucher is refused,

@@ -56,9 +56,17 @@ func Graduate(t testing.TB, s *store.Store, keys *keystore.Keystore, chainID uui
 		c(&document)
 	}
 	live := nodetest.Start(t, document)
-	err = chains.MarkGraduated(t.Context(), chainID, chain.Live{ChainID: live.ID, GenesisHash: live.GenesisHash, RPCEndpoint: live.Endpoint})
+	Again(t, s, chainID, live)
+	return live
+}
+
+// Again notes where a live chain runs, as the operator does each time that somebody
+// declares it.
+func Again(t testing.TB, s *store.Store, chainID uuid.UUID, live *nodetest.Chain) {
+	t.Helper()
+	chains := &chain.Service{Store: s}
+	err := chains.MarkGraduated(t.Context(), chainID, chain.Live{ChainID: live.ID, GenesisHash: live.GenesisHash, RPCEndpoint: live.Endpoint})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return live
 }

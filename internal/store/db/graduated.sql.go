@@ -360,7 +360,7 @@ func (q *Queries) GraduatedTarget(ctx context.Context, id uuid.UUID) (GraduatedT
 const GraduatedToFollow = `-- name: GraduatedToFollow :many
 SELECT k.pool_id, k.height, k.block_hash, c.id AS chain, c.chain_id AS network, c.rpc_endpoint, c.genesis_hash
 FROM graduated_cursors k JOIN graduated_pools p ON p.id = k.pool_id JOIN chains c ON c.id = p.chain_id
-WHERE k.holder = $1::uuid AND k.leased_until > now()
+WHERE k.holder = $1::uuid AND k.leased_until > now() AND c.rpc_endpoint IS NOT NULL
 `
 
 type GraduatedToFollowRow struct {

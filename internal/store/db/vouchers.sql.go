@@ -88,6 +88,16 @@ func (q *Queries) CountVouchers(ctx context.Context, arg CountVouchersParams) (i
 	return count, err
 }
 
+const ForgetLiveChain = `-- name: ForgetLiveChain :exec
+UPDATE chains SET rpc_endpoint = NULL, updated_at = now() WHERE id = $1 AND is_graduated
+`
+
+// ForgetLiveChain says that nobody runs a live chain any more.
+func (q *Queries) ForgetLiveChain(ctx context.Context, id uuid.UUID) error {
+	_, err := q.db.Exec(ctx, ForgetLiveChain, id)
+	return err
+}
+
 const GetGraduatedCursor = `-- name: GetGraduatedCursor :one
 SELECT k.height, k.block_hash FROM graduated_cursors k JOIN graduated_pools p ON p.id = k.pool_id
 WHERE p.chain_id = $1
@@ -325,6 +335,18 @@ func (q *Queries) ListVouchers(ctx context.Context, arg ListVouchersParams) ([]V
 		return nil, err
 	}
 	return items, nil
+}
+
+const LiveChainRuns = `-- name: LiveChainRuns :one
+SELECT (rpc_endpoint IS NOT NULL)::bool AS runs FROM chains WHERE id = $1
+`
+
+// Whether anybody runs a live chain.
+func (q *Queries) LiveChainRuns(ctx context.Context, id uuid.UUID) (bool, error) {
+	row := q.db.QueryRow(ctx, LiveChainRuns, id)
+	var runs bool
+	err := row.Scan(&runs)
+	return runs, err
 }
 
 const OpenAccount = `-- name: OpenAccount :exec

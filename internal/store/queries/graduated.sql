@@ -85,7 +85,7 @@ UPDATE graduated_cursors SET leased_until = now() WHERE holder = sqlc.arg(holder
 -- name: GraduatedToFollow :many
 SELECT k.pool_id, k.height, k.block_hash, c.id AS chain, c.chain_id AS network, c.rpc_endpoint, c.genesis_hash
 FROM graduated_cursors k JOIN graduated_pools p ON p.id = k.pool_id JOIN chains c ON c.id = p.chain_id
-WHERE k.holder = sqlc.arg(holder)::uuid AND k.leased_until > now();
+WHERE k.holder = sqlc.arg(holder)::uuid AND k.leased_until > now() AND c.rpc_endpoint IS NOT NULL;
 
 -- The known height fences an indexer that another one has overtaken.
 -- name: MoveGraduatedCursor :execrows

@@ -3,6 +3,14 @@
 SELECT c.* FROM chains c LEFT JOIN graduated_pools p ON p.chain_id = c.id
 WHERE (c.id = sqlc.arg(id) OR p.id = sqlc.arg(id)) AND c.is_graduated;
 
+-- Whether anybody runs a live chain.
+-- name: LiveChainRuns :one
+SELECT (rpc_endpoint IS NOT NULL)::bool AS runs FROM chains WHERE id = $1;
+
+-- ForgetLiveChain says that nobody runs a live chain any more.
+-- name: ForgetLiveChain :exec
+UPDATE chains SET rpc_endpoint = NULL, updated_at = now() WHERE id = $1 AND is_graduated;
+
 -- How far the blocks of a chain have been read.
 -- name: GetGraduatedCursor :one
 SELECT k.height, k.block_hash FROM graduated_cursors k JOIN graduated_pools p ON p.id = k.pool_id
