@@ -122,8 +122,8 @@ func (e execution) restake(chain *statepb.Chain, validator ed25519.PublicKey, am
 // were given and from what is staked on them. Where nobody has ever staked nothing
 // changes.
 func weighStakes(from source, chain *statepb.Chain, set *statepb.Validators) error {
-	counted, err := stakesCount(from, set)
-	if err != nil || !counted || chain.GetOperational() {
+	counted, err := stakesCount(from, chain, set)
+	if err != nil || !counted {
 		return err
 	}
 	powers := make([]int64, len(set.GetValidators()))
@@ -143,7 +143,13 @@ func weighStakes(from source, chain *statepb.Chain, set *statepb.Validators) err
 	return nil
 }
 
-func stakesCount(from source, set *statepb.Validators) (bool, error) {
+// stakesCount knows of no stake under rules that know of none: the account that holds
+// them may have CNPY all the same, which anybody can send there, and a program that
+// is older changes no power for it.
+func stakesCount(from source, chain *statepb.Chain, set *statepb.Validators) (bool, error) {
+	if chain.GetOperational() || chain.GetRules() < (tx.Body{Message: tx.Stake{}}).Since() {
+		return false, nil
+	}
 	for _, v := range set.GetValidators() {
 		if v.GetGiven() > 0 {
 			return true, nil

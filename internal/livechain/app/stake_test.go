@@ -159,6 +159,22 @@ func TestStakesNeedTheirRules(t *testing.T) {
 	require.EqualValues(t, 3, tx.Body{Message: tx.Unstake{}}.Since())
 }
 
+// Anybody can send CNPY to the account that will hold the stakes. Under older rules
+// that is no stake: the powers stay as a program has them that knows of none.
+func TestGiftIsNoStake(t *testing.T) {
+	for version := uint64(1); version <= 2; version++ {
+		c := program(t, 3, version)
+		c.do(authority, tx.VoucherIn{Transfer: number(1), To: at(key(1)), Amount: million})
+		c.do(key(1), tx.Transfer{To: livechain.ModuleAddress("stakes"), Asset: tx.CNPY, Amount: 1})
+		for i, power := range []int64{20, 20, 10, 10} {
+			c.do(authority, tx.ValidatorUpdate{Key: public(byte(50 + i)), Power: power})
+		}
+		require.Equal(t, []int64{20, 20, 10, 10}, c.powers(4), "nobody is capped")
+		_, told := c.run(&abci.RequestFinalizeBlock{Height: c.height + 1, Misbehavior: caught(53)})
+		require.Equal(t, map[string]int64{string(public(53)): 0}, told)
+	}
+}
+
 // A stake is proven from the app hash, and so is that there is none.
 func TestStakesAreProven(t *testing.T) {
 	c := staking(t, 10, 10)
