@@ -60,11 +60,24 @@ func (e execution) stake(m tx.Stake) (Event, error) {
 	if err := e.pay(tx.CNPY, m.Amount); err != nil {
 		return nil, err
 	}
-	if err := e.give(stakeAccount, tx.CNPY, m.Amount); err != nil {
+	if err := e.hold(m.Amount); err != nil {
 		return nil, err
 	}
 	done, err := e.restake(chain, m.Validator, m.Amount, m.Amount)
 	return Staked(done), err
+}
+
+// hold gives to the module's account. Nobody signs for it, and yet it gets a nonce: a
+// record that says nothing can't be written, so without one the account would keep
+// its last CNPY when all of it goes back.
+func (e execution) hold(amount money.Amount) error {
+	account, err := e.on.account(stakeAccount)
+	if err != nil {
+		return err
+	}
+	account.Cnpy, account.Nonce = account.GetCnpy()+uint64(amount), 1
+	e.on.setAccount(stakeAccount, account)
+	return nil
 }
 
 func (e execution) unstake(m tx.Unstake) (Event, error) {

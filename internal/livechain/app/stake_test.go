@@ -159,6 +159,19 @@ func TestStakesNeedTheirRules(t *testing.T) {
 	require.EqualValues(t, 3, tx.Body{Message: tx.Unstake{}}.Since())
 }
 
+// When the last stake goes back nothing is left, also after the block, and the next
+// one is all that there is.
+func TestLastStakeLeavesNothing(t *testing.T) {
+	c := staking(t, 10, 10)
+	for range 2 {
+		c.do(key(1), tx.Stake{Validator: public(50), Amount: 100 * million})
+		require.EqualValues(t, 100*million, c.account(livechain.ModuleAddress("stakes")).CNPY)
+		c.do(key(1), tx.Unstake{Validator: public(50), Amount: 100 * million})
+		require.Zero(t, c.account(livechain.ModuleAddress("stakes")).CNPY)
+		c.reopen()
+	}
+}
+
 // Anybody can send CNPY to the account that will hold the stakes. Under older rules
 // that is no stake: the powers stay as a program has them that knows of none.
 func TestGiftIsNoStake(t *testing.T) {
