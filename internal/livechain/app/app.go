@@ -290,6 +290,9 @@ func closeBlock(block *overlay, req *abci.RequestFinalizeBlock) ([]abci.Event, e
 	if err != nil {
 		return nil, err
 	}
+	if err := turnStakes(block); err != nil {
+		return nil, err
+	}
 	// The day's powers are of the days before it, which this block adds nothing to.
 	if err := turnEpoch(block, req.Time); err != nil {
 		return nil, err

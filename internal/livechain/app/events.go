@@ -350,19 +350,15 @@ func (r *attributes) count(name string) uint64 {
 }
 
 func (r *attributes) empowered() Empowered {
-	return Empowered{Account: r.address(keyAccount), Key: r.publicKey(), Power: r.power()}
+	power, err := strconv.ParseInt(r.values[keyPower], 10, 64)
+	r.note(keyPower, err)
+	return Empowered{Account: r.address(keyAccount), Key: r.publicKey(), Power: power}
 }
 
 func (r *attributes) publicKey() ed25519.PublicKey {
 	public, err := hex.DecodeString(r.values[keyKey])
 	r.note(keyKey, err)
 	return public
-}
-
-func (r *attributes) power() int64 {
-	power, err := strconv.ParseInt(r.values[keyPower], 10, 64)
-	r.note(keyPower, err)
-	return power
 }
 
 func (r *attributes) amount(name string) money.Amount {

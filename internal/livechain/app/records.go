@@ -3,6 +3,7 @@ package app
 import (
 	"fmt"
 	"maps"
+	"strings"
 
 	"google.golang.org/protobuf/proto"
 
@@ -160,6 +161,16 @@ func (o *overlay) set(key string, record proto.Message) {
 		o.records = map[string]proto.Message{}
 	}
 	o.records[key] = record
+}
+
+// changes reports whether a record of a kind has been set.
+func (o *overlay) changes(prefix string) bool {
+	for key := range o.records {
+		if strings.HasPrefix(key, prefix) {
+			return true
+		}
+	}
+	return false
 }
 
 // setAccount takes the account over.

@@ -3,7 +3,6 @@ package app
 import (
 	"crypto/ed25519"
 	"encoding/hex"
-	"strconv"
 	"strings"
 
 	abci "github.com/cometbft/cometbft/abci/types"
@@ -63,7 +62,7 @@ func (e execution) stake(m tx.Stake) (Event, error) {
 	if err := e.hold(m.Amount); err != nil {
 		return nil, err
 	}
-	done, err := e.restake(chain, m.Validator, m.Amount, m.Amount)
+	done, err := e.restake(m.Validator, m.Amount, m.Amount)
 	return Staked(done), err
 }
 
@@ -81,10 +80,6 @@ func (e execution) hold(amount money.Amount) error {
 }
 
 func (e execution) unstake(m tx.Unstake) (Event, error) {
-	chain, err := chainOf(e.on)
-	if err != nil {
-		return nil, err
-	}
 	own, err := stakeOf(e.on, m.Validator, e.from)
 	if err != nil {
 		return nil, err
@@ -99,12 +94,13 @@ func (e execution) unstake(m tx.Unstake) (Event, error) {
 	if err := e.give(e.from, tx.CNPY, m.Amount); err != nil {
 		return nil, err
 	}
-	done, err := e.restake(chain, m.Validator, m.Amount, -m.Amount)
+	done, err := e.restake(m.Validator, m.Amount, -m.Amount)
 	return Unstaked(done), err
 }
 
-// restake changes the signer's stake on a validator, and the powers with it.
-func (e execution) restake(chain *statepb.Chain, validator ed25519.PublicKey, amount, change money.Amount) (staking, error) {
+// restake changes the signer's stake on a validator. The powers wait for the end of
+// the block: see turnStakes.
+func (e execution) restake(validator ed25519.PublicKey, amount, change money.Amount) (staking, error) {
 	own, err := stakeOf(e.on, validator, e.from)
 	if err != nil {
 		return staking{}, err
@@ -118,17 +114,26 @@ func (e execution) restake(chain *statepb.Chain, validator ed25519.PublicKey, am
 	bond.PublicKey, bond.Amount = validator, uint64(money.Amount(bond.GetAmount())+change)
 	e.on.set(stakeKey(validator, e.from), own)
 	e.on.set(bondKey(validator), bond)
-	set, err := validatorsOf(e.on)
+	return staking{Account: e.from, Validator: validator, Amount: amount, Total: money.Amount(own.GetAmount())}, nil
+}
+
+// turnStakes ends a block that has changed stakes: the powers follow. Within it they
+// don't, or CNPY that is put on a validator and taken back around its vote, in one
+// block, would decide the vote and cost nothing.
+func turnStakes(block *overlay) error {
+	if !block.changes(bondPrefix) {
+		return nil
+	}
+	chain, err := chainOf(block)
 	if err != nil {
-		return staking{}, err
+		return err
 	}
-	if err := weighStakes(e.on, chain, set); err != nil {
-		return staking{}, err
+	set, err := validatorsOf(block)
+	if err != nil {
+		return err
 	}
-	e.on.set(validatorsKey, set)
-	return staking{
-		Account: e.from, Validator: validator, Amount: amount, Total: money.Amount(own.GetAmount()), Power: powerOf(set, validator),
-	}, nil
+	block.set(validatorsKey, set)
+	return weighStakes(block, chain, set)
 }
 
 // weighStakes gives the validators of a set the powers that follow from what they
@@ -186,7 +191,6 @@ type staking struct {
 	Validator ed25519.PublicKey
 	Amount    money.Amount // CNPY put on the validator or taken back
 	Total     money.Amount // of the account's on the validator after it
-	Power     int64        // of the validator after it, 0 when it makes no blocks
 }
 
 // Staked is what a stake did.
@@ -200,13 +204,11 @@ func (e Unstaked) event() abci.Event { return staking(e).event(typeUnstake) }
 
 func (e staking) event(kind string) abci.Event {
 	return event(kind, keyAccount, e.Account.String(), keyKey, hex.EncodeToString(e.Validator), keyAmount, e.Amount.String(),
-		keyTotal, e.Total.String(), keyPower, strconv.FormatInt(e.Power, 10))
+		keyTotal, e.Total.String())
 }
 
 func (r *attributes) staked() staking {
-	return staking{
-		Account: r.address(keyAccount), Validator: r.publicKey(), Amount: r.amount(keyAmount), Total: r.amount(keyTotal), Power: r.power(),
-	}
+	return staking{Account: r.address(keyAccount), Validator: r.publicKey(), Amount: r.amount(keyAmount), Total: r.amount(keyTotal)}
 }
 
 // Stake answers /stake/{public key}/{account}.

@@ -56,7 +56,7 @@ func (c *chain) powers(count int) (all []int64) {
 func TestStakesWeigh(t *testing.T) {
 	c := staking(t, 10, 10)
 	put := c.do(key(1), tx.Stake{Validator: public(50), Amount: 60 * million})
-	require.Equal(t, app.Staked{Account: at(key(1)), Validator: public(50), Amount: 60 * million, Total: 60 * million, Power: 10}, put)
+	require.Equal(t, app.Staked{Account: at(key(1)), Validator: public(50), Amount: 60 * million, Total: 60 * million}, put)
 	require.Equal(t, []int64{10, 10}, c.powers(2), "60 CNPY are too few to count")
 	c.do(key(2), tx.Stake{Validator: public(50), Amount: 39*million + 999_999})
 	require.Equal(t, []int64{10, 10}, c.powers(2), "a unit is missing")
@@ -68,7 +68,7 @@ func TestStakesWeigh(t *testing.T) {
 
 	c.reopen()
 	back := c.do(key(1), tx.Unstake{Validator: public(50), Amount: 60 * million})
-	require.Equal(t, app.Unstaked{Account: at(key(1)), Validator: public(50), Amount: 60 * million, Power: 10}, back)
+	require.Equal(t, app.Unstaked{Account: at(key(1)), Validator: public(50), Amount: 60 * million}, back)
 	require.Equal(t, 1_000*million, int(c.account(at(key(1))).CNPY), "the fees are paid in tokens")
 	require.Equal(t, []int64{10, 10}, c.powers(2))
 	var own app.Stake
@@ -86,6 +86,26 @@ func TestStakesAreValidatorUpdates(t *testing.T) {
 	require.Equal(t, map[string]int64{string(public(51)): 210}, c.updates(ok(1), stake))
 	unstake := sign(t, key(1), tx.Body{Nonce: 1, Fee: fee, Message: tx.Unstake{Validator: public(51), Amount: million}})
 	require.Equal(t, map[string]int64{string(public(51)): 209}, c.updates(ok(1), unstake))
+}
+
+// Who borrows CNPY for as long as a block takes decides no vote in it, and moves no
+// power: votes count by the powers that the block began with.
+func TestStakesOfOneBlockDecideNothing(t *testing.T) {
+	c := staking(t, 10, 10)
+	c.do(key(2), tx.Proposal{ID: number(1), Change: tx.PoolFee(30)})
+	res, told := c.run(&abci.RequestFinalizeBlock{Height: c.height + 1, Txs: [][]byte{
+		sign(t, key(1), tx.Body{Fee: fee, Message: tx.Stake{Validator: public(50), Amount: 1_000 * million}}),
+		sign(t, key(50), tx.Body{Message: tx.Vote{Proposal: number(1), Approve: true}}),
+		sign(t, key(1), tx.Body{Nonce: 1, Fee: fee, Message: tx.Unstake{Validator: public(50), Amount: 1_000 * million}}),
+	}})
+	for _, result := range res.TxResults {
+		require.Zero(t, result.Code, result.Log)
+	}
+	require.Empty(t, told)
+	var open app.Proposal
+	require.Zero(t, c.ask("/proposal/"+number(1).String(), &open))
+	require.Equal(t, "open", open.State)
+	require.EqualValues(t, []int64{10, 20}, []int64{open.Approve, open.All})
 }
 
 // Among four nobody gets a third, whatever is staked on them, and who was given more
