@@ -2,6 +2,8 @@ package node
 
 import (
 	"context"
+	"fmt"
+	"runtime/debug"
 	"sync"
 
 	abcicli "github.com/cometbft/cometbft/abci/client"
@@ -113,7 +115,7 @@ func (c *checker) take() []*abcicli.ReqRes {
 // answer refuses what the application fails on: CometBFT would take the failure for
 // a reason to panic.
 func (c *checker) answer(asked *abcicli.ReqRes) {
-	res, err := c.CheckTx(context.Background(), asked.Request.GetCheckTx())
+	res, err := c.check(asked.Request.GetCheckTx())
 	if err != nil {
 		c.log.Error(err, "A transaction can't be checked")
 		res = &abci.ResponseCheckTx{Code: uint32(app.CodeInternal), Codespace: app.Codespace, Log: app.CodeInternal.String()}
@@ -121,4 +123,15 @@ func (c *checker) answer(asked *abcicli.ReqRes) {
 	asked.Response = abci.ToResponseCheckTx(res)
 	asked.Done()
 	asked.InvokeCallback()
+}
+
+// check makes an error of a panic. Whoever has sent the transaction is a stranger, and
+// CometBFT, which would lose the stranger's connection alone, is not on this stack.
+func (c *checker) check(req *abci.RequestCheckTx) (res *abci.ResponseCheckTx, err error) {
+	defer func() {
+		if reason := recover(); reason != nil {
+			err = fmt.Errorf("the application panicked: %v\n%s", reason, debug.Stack())
+		}
+	}()
+	return c.CheckTx(context.Background(), req)
 }

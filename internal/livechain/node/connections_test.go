@@ -38,8 +38,11 @@ func (c *checks) CheckTx(_ context.Context, req *abci.RequestCheckTx) (*abci.Res
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.checked = append(c.checked, string(req.Tx))
-	if string(req.Tx) == "broken" {
+	switch string(req.Tx) {
+	case "broken":
 		return nil, errors.New("a secret of the disk")
+	case "deadly":
+		panic("a secret of the program")
 	}
 	return &abci.ResponseCheckTx{Log: string(req.Tx)}, nil
 }
@@ -110,17 +113,20 @@ func TestFlushWaits(t *testing.T) {
 	<-flushed
 }
 
-// A node whose disk fails refuses, says nothing of why, and goes on.
+// A node whose disk fails, or that a stranger's transaction trips up, refuses, says
+// nothing of why, and goes on.
 func TestFailureIsRefused(t *testing.T) {
-	application, c := newChecker(t)
-	application.open()
-	var got, next *abci.ResponseCheckTx
-	ask(t, c, "broken").SetCallback(func(res *abci.Response) { got = res.GetCheckTx() })
-	ask(t, c, "whole").SetCallback(func(res *abci.Response) { next = res.GetCheckTx() })
-	require.NoError(t, c.Flush(context.Background()))
-	require.Equal(t, uint32(app.CodeInternal), got.Code)
-	require.NotContains(t, got.Log, "secret")
-	require.Zero(t, next.Code)
+	for _, failing := range []string{"broken", "deadly"} {
+		application, c := newChecker(t)
+		application.open()
+		var got, next *abci.ResponseCheckTx
+		ask(t, c, failing).SetCallback(func(res *abci.Response) { got = res.GetCheckTx() })
+		ask(t, c, "whole").SetCallback(func(res *abci.Response) { next = res.GetCheckTx() })
+		require.NoError(t, c.Flush(context.Background()))
+		require.Equal(t, uint32(app.CodeInternal), got.Code)
+		require.NotContains(t, got.Log, "secret")
+		require.Zero(t, next.Code)
+	}
 }
 
 // Peers that send faster than the node checks wait; they don't fill its memory.
