@@ -155,7 +155,9 @@ func weighStakes(from source, chain *statepb.Chain, set *statepb.Validators) err
 		}
 		powers[i] = min(tx.MaxPower, v.GetGiven()+stakedPower(chain, bond))
 	}
-	for i, power := range capped(powers) {
+	// Anybody may stake on as many as they like: a chain stands the loss of as many as
+	// it would if all weighed the same.
+	for i, power := range capped(powers, (len(powers)-1)/3) {
 		set.Validators[i].Power = power
 	}
 	return nil

@@ -121,6 +121,16 @@ func TestStakesAreCapped(t *testing.T) {
 	require.Equal(t, []int64{20, 20, 39, 39}, c.powers(4))
 }
 
+// Among seven the loss of two halts nothing, whichever two a stranger has made heavy.
+func TestStakesKeepWhatAChainStands(t *testing.T) {
+	c := staking(t, 10, 10, 10, 10, 10, 10, 10)
+	for n := byte(50); n < 53; n++ {
+		c.do(key(1), tx.Stake{Validator: public(n), Amount: 300 * million})
+	}
+	powers := c.powers(7)
+	require.Equal(t, []int64{13, 13, 13, 10, 10, 10, 10}, powers, "26 of 79; 28 of 82 were more than a third")
+}
+
 // The authority says who validates and with what to begin with; stakes stay where
 // they are, and count again when their validator is back.
 func TestStakesOutliveTheirValidator(t *testing.T) {

@@ -95,25 +95,29 @@ func weigh(from source, keys [][]byte, today int64) ([]int64, error) {
 		}
 		powers[i] = operationalPower(work, today)
 	}
-	return capped(powers), nil
+	return capped(powers, 1), nil
 }
 
-// capped takes from the powers of four validators or more what would make one of
-// them a third of all: without it the others still decide.
-func capped(powers []int64) []int64 {
+// capped takes from the powers of four validators or more what would make so many of
+// them, be it the heaviest, a third of all: without those the others still decide.
+func capped(powers []int64, away int) []int64 {
 	const least = 4
 	if len(powers) < least {
 		return powers
 	}
 	// Under the limit 1 all are equal, and the larger the limit, the larger the part
 	// of who reaches it: the largest good one can be searched for by halves.
-	most := slices.Max(powers)
-	good := sort.Search(int(most), func(i int) bool {
-		limit, sum := int64(i)+1, int64(0)
-		for _, p := range powers {
+	heaviest := slices.Sorted(slices.Values(powers))
+	slices.Reverse(heaviest)
+	good := sort.Search(int(heaviest[0]), func(i int) bool {
+		limit, gone, sum := int64(i)+1, int64(0), int64(0)
+		for place, p := range heaviest {
 			sum += min(p, limit)
+			if place < away {
+				gone = sum
+			}
 		}
-		return 3*limit >= sum
+		return 3*gone >= sum
 	})
 	limited := slices.Clone(powers)
 	for i := range limited {
