@@ -1,7 +1,6 @@
 package client
 
 import (
-	"bytes"
 	"context"
 	"encoding/base64"
 	"encoding/hex"
@@ -13,6 +12,7 @@ import (
 
 	dbm "github.com/cometbft/cometbft-db"
 	abci "github.com/cometbft/cometbft/abci/types"
+	cmtmath "github.com/cometbft/cometbft/libs/math"
 	"github.com/cometbft/cometbft/light"
 	"github.com/cometbft/cometbft/light/provider"
 	lighthttp "github.com/cometbft/cometbft/light/provider/http"
@@ -64,8 +64,8 @@ type Trust struct {
 // TrustGenesis finds a header to start from on the chain that is known by the
 // hash of its genesis document (see genesis.BuildGenesis), and the chain's id.
 // What the endpoint says is checked against that hash. A period of zero means
-// DefaultTrustPeriod. It serves as long as the chain has the genesis' validators;
-// after they have changed, a header must be had from somebody else.
+// DefaultTrustPeriod. It serves as long as more than two thirds of the genesis'
+// validators make the blocks; after that a header must be had from somebody else.
 func (c *Client) TrustGenesis(ctx context.Context, genesisHash string, period time.Duration) (Trust, string, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
@@ -105,12 +105,11 @@ func (c *Client) TrustDocument(ctx context.Context, document *types.GenesisDoc, 
 	for i, v := range document.Validators {
 		validators[i] = types.NewValidator(v.PubKey, v.Power)
 	}
-	set := types.NewValidatorSet(validators)
-	if !bytes.Equal(set.Hash(), block.ValidatorsHash) {
-		return Trust{}, unproven(fmt.Errorf("the header of height %d has other validators than the genesis", height))
-	}
-	if err := set.VerifyCommitLight(document.ChainID, block.Commit.BlockID, height, block.Commit); err != nil {
-		return Trust{}, unproven(err)
+	// Powers move with stakes and work: it counts who signed the header, by the powers
+	// of the genesis, and not what the header says of them.
+	enough := cmtmath.Fraction{Numerator: 2, Denominator: 3}
+	if err := types.NewValidatorSet(validators).VerifyCommitLightTrusting(document.ChainID, block.Commit, enough); err != nil {
+		return Trust{}, unproven(fmt.Errorf("the header of height %d is not signed by the validators of the genesis: %w", height, err))
 	}
 	return Trust{Height: height, Hash: block.Hash(), Period: period}, nil
 }
