@@ -8,6 +8,7 @@ import (
 	abci "github.com/cometbft/cometbft/abci/types"
 
 	"github.com/lucid-blockchain/lucid/internal/livechain"
+	"github.com/lucid-blockchain/lucid/internal/livechain/genesis"
 	"github.com/lucid-blockchain/lucid/internal/livechain/state/statepb"
 	"github.com/lucid-blockchain/lucid/internal/livechain/tx"
 	"github.com/lucid-blockchain/lucid/internal/money"
@@ -138,7 +139,8 @@ func turnStakes(block *overlay) error {
 
 // weighStakes gives the validators of a set the powers that follow from what they
 // were given and from what is staked on them. Where nobody has ever staked nothing
-// changes.
+// changes. Among too few to be capped no stake counts: a single one would have its
+// validator make the blocks alone.
 func weighStakes(from source, chain *statepb.Chain, set *statepb.Validators) error {
 	counted, err := stakesCount(from, chain, set)
 	if err != nil || !counted {
@@ -153,7 +155,10 @@ func weighStakes(from source, chain *statepb.Chain, set *statepb.Validators) err
 		if err != nil {
 			return err
 		}
-		powers[i] = min(tx.MaxPower, v.GetGiven()+stakedPower(chain, bond))
+		powers[i] = v.GetGiven()
+		if len(powers) >= fewestCapped {
+			powers[i] = min(tx.MaxPower, powers[i]+stakedPower(chain, bond))
+		}
 	}
 	// Anybody may stake on as many as they like: a chain stands the loss of as many as
 	// it would if all weighed the same.
@@ -181,10 +186,18 @@ func stakesCount(from source, chain *statepb.Chain, set *statepb.Validators) (bo
 
 // stakedPower is one for each whole CNPY, once there is enough.
 func stakedPower(chain *statepb.Chain, bond *statepb.Bond) int64 {
-	if bond.GetAmount() < chain.GetValidatorMinStake() {
+	if bond.GetAmount() < leastStake(chain) {
 		return 0
 	}
 	return int64(bond.GetAmount() / uint64(money.Unit))
+}
+
+// leastStake is the default where the genesis is of rules that knew no stakes.
+func leastStake(chain *statepb.Chain) uint64 {
+	if least := chain.GetValidatorMinStake(); least > 0 {
+		return least
+	}
+	return uint64(genesis.DefaultMinStake)
 }
 
 // staking is what a change of a stake did.
@@ -249,7 +262,7 @@ func validatorAnswer(from source, validator []byte) (Validator, error) {
 	chain, err := chainOf(from)
 	return Validator{
 		PublicKey: hex.EncodeToString(validator), Power: powerOf(set, validator),
-		Staked: money.Amount(bond.GetAmount()), MinStake: money.Amount(chain.GetValidatorMinStake()),
+		Staked: money.Amount(bond.GetAmount()), MinStake: money.Amount(leastStake(chain)),
 	}, err
 }
 

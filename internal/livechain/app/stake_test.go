@@ -13,6 +13,7 @@ import (
 
 	"github.com/lucid-blockchain/lucid/internal/livechain"
 	"github.com/lucid-blockchain/lucid/internal/livechain/app"
+	"github.com/lucid-blockchain/lucid/internal/livechain/genesis"
 	"github.com/lucid-blockchain/lucid/internal/livechain/state"
 	"github.com/lucid-blockchain/lucid/internal/livechain/tx"
 	"github.com/lucid-blockchain/lucid/internal/money"
@@ -54,23 +55,23 @@ func (c *chain) powers(count int) (all []int64) {
 // A validator weighs what it was given and one for each whole CNPY on it, once that
 // is as much as the chain asks for.
 func TestStakesWeigh(t *testing.T) {
-	c := staking(t, 10, 10)
+	c := staking(t, 1_000, 1_000, 1_000, 1_000)
 	put := c.do(key(1), tx.Stake{Validator: public(50), Amount: 60 * million})
 	require.Equal(t, app.Staked{Account: at(key(1)), Validator: public(50), Amount: 60 * million, Total: 60 * million}, put)
-	require.Equal(t, []int64{10, 10}, c.powers(2), "60 CNPY are too few to count")
+	require.Equal(t, []int64{1_000, 1_000, 1_000, 1_000}, c.powers(4), "60 CNPY are too few to count")
 	c.do(key(2), tx.Stake{Validator: public(50), Amount: 39*million + 999_999})
-	require.Equal(t, []int64{10, 10}, c.powers(2), "a unit is missing")
+	require.Equal(t, []int64{1_000, 1_000, 1_000, 1_000}, c.powers(4), "a unit is missing")
 	c.do(key(2), tx.Stake{Validator: public(50), Amount: 1_000_000})
-	require.Equal(t, []int64{110, 10}, c.powers(2), "100.999999 CNPY of two accounts; the part of one does not count")
+	require.Equal(t, []int64{1_100, 1_000, 1_000, 1_000}, c.powers(4), "100.999999 CNPY of two accounts; the part of one does not count")
 	require.Equal(t, app.Validator{
-		PublicKey: hex.EncodeToString(public(50)), Power: 110, Staked: 100*million + 999_999, MinStake: 100 * million,
+		PublicKey: hex.EncodeToString(public(50)), Power: 1_100, Staked: 100*million + 999_999, MinStake: 100 * million,
 	}, c.validator(50))
 
 	c.reopen()
 	back := c.do(key(1), tx.Unstake{Validator: public(50), Amount: 60 * million})
 	require.Equal(t, app.Unstaked{Account: at(key(1)), Validator: public(50), Amount: 60 * million}, back)
 	require.Equal(t, 1_000*million, int(c.account(at(key(1))).CNPY), "the fees are paid in tokens")
-	require.Equal(t, []int64{10, 10}, c.powers(2))
+	require.Equal(t, []int64{1_000, 1_000, 1_000, 1_000}, c.powers(4))
 	var own app.Stake
 	require.Zero(t, c.ask(stakeOn(50, key(1)), &own))
 	require.Equal(t, app.Stake{Account: at(key(1)), Validator: hex.EncodeToString(public(50))}, own, "the record stays")
@@ -81,17 +82,17 @@ func TestStakesWeigh(t *testing.T) {
 
 // CometBFT hears of it in the same block.
 func TestStakesAreValidatorUpdates(t *testing.T) {
-	c := staking(t, 10, 10)
+	c := staking(t, 1_000, 1_000, 1_000, 1_000)
 	stake := sign(t, key(1), tx.Body{Fee: fee, Message: tx.Stake{Validator: public(51), Amount: 200 * million}})
-	require.Equal(t, map[string]int64{string(public(51)): 210}, c.updates(ok(1), stake))
+	require.Equal(t, map[string]int64{string(public(51)): 1_200}, c.updates(ok(1), stake))
 	unstake := sign(t, key(1), tx.Body{Nonce: 1, Fee: fee, Message: tx.Unstake{Validator: public(51), Amount: million}})
-	require.Equal(t, map[string]int64{string(public(51)): 209}, c.updates(ok(1), unstake))
+	require.Equal(t, map[string]int64{string(public(51)): 1_199}, c.updates(ok(1), unstake))
 }
 
 // Who borrows CNPY for as long as a block takes decides no vote in it, and moves no
 // power: votes count by the powers that the block began with.
 func TestStakesOfOneBlockDecideNothing(t *testing.T) {
-	c := staking(t, 10, 10)
+	c := staking(t, 1_000, 1_000, 1_000, 1_000)
 	c.do(key(2), tx.Proposal{ID: number(1), Change: tx.PoolFee(30)})
 	res, told := c.run(&abci.RequestFinalizeBlock{Height: c.height + 1, Txs: [][]byte{
 		sign(t, key(1), tx.Body{Fee: fee, Message: tx.Stake{Validator: public(50), Amount: 1_000 * million}}),
@@ -105,7 +106,7 @@ func TestStakesOfOneBlockDecideNothing(t *testing.T) {
 	var open app.Proposal
 	require.Zero(t, c.ask("/proposal/"+number(1).String(), &open))
 	require.Equal(t, "open", open.State)
-	require.EqualValues(t, []int64{10, 20}, []int64{open.Approve, open.All})
+	require.EqualValues(t, []int64{1_000, 4_000}, []int64{open.Approve, open.All})
 }
 
 // Among four nobody gets a third, whatever is staked on them, and who was given more
@@ -121,6 +122,30 @@ func TestStakesAreCapped(t *testing.T) {
 	require.Equal(t, []int64{20, 20, 39, 39}, c.powers(4))
 }
 
+// Among three, whose loss of one halts the chain anyway, a stake would have its
+// validator make the blocks alone: none counts until a fourth is there.
+func TestStakesAmongFew(t *testing.T) {
+	c := staking(t, 10, 10, 10)
+	c.do(key(1), tx.Stake{Validator: public(50), Amount: 1_000 * million})
+	require.Equal(t, []int64{10, 10, 10}, c.powers(3))
+	c.do(authority, tx.ValidatorUpdate{Key: public(53), Power: 10})
+	require.Equal(t, []int64{14, 10, 10, 10}, c.powers(4), "14 of 44; 15 of 45 were a third")
+	c.do(authority, tx.ValidatorUpdate{Key: public(53), Power: 0})
+	require.Equal(t, []int64{10, 10, 10}, c.powers(3))
+}
+
+// A chain of older rules has no least stake in its genesis: once it is upgraded, the
+// default counts.
+func TestDefaultLeastStake(t *testing.T) {
+	c := weighed(t, 1_000, 1_000, 1_000, 1_000)
+	require.Equal(t, genesis.DefaultMinStake, c.validator(50).MinStake)
+	c.do(authority, tx.VoucherIn{Transfer: number(1), To: at(key(1)), Amount: 1_000 * million})
+	c.do(key(1), tx.Stake{Validator: public(50), Amount: 999 * million})
+	require.Equal(t, []int64{1_000, 1_000}, c.powers(2))
+	c.do(key(1), tx.Stake{Validator: public(50), Amount: million})
+	require.Equal(t, []int64{1_499, 1_000}, c.powers(2), "2000 of 5000 were more than a third")
+}
+
 // Among seven the loss of two halts nothing, whichever two a stranger has made heavy.
 func TestStakesKeepWhatAChainStands(t *testing.T) {
 	c := staking(t, 10, 10, 10, 10, 10, 10, 10)
@@ -134,19 +159,19 @@ func TestStakesKeepWhatAChainStands(t *testing.T) {
 // The authority says who validates and with what to begin with; stakes stay where
 // they are, and count again when their validator is back.
 func TestStakesOutliveTheirValidator(t *testing.T) {
-	c := staking(t, 10, 10)
+	c := staking(t, 1_000, 1_000, 1_000, 1_000)
 	c.do(key(1), tx.Stake{Validator: public(50), Amount: 100 * million})
-	require.Equal(t, []int64{110, 10}, c.powers(2))
-	c.do(authority, tx.ValidatorUpdate{Key: public(50), Power: 30})
-	require.Equal(t, []int64{130, 10}, c.powers(2))
-	c.do(authority, tx.ValidatorUpdate{Key: public(52), Power: 5})
-	require.Equal(t, []int64{130, 10, 5}, c.powers(3))
+	require.Equal(t, []int64{1_100, 1_000, 1_000, 1_000}, c.powers(4))
+	c.do(authority, tx.ValidatorUpdate{Key: public(50), Power: 1_200})
+	require.Equal(t, []int64{1_300, 1_000, 1_000, 1_000}, c.powers(4))
+	c.do(authority, tx.ValidatorUpdate{Key: public(54), Power: 500})
+	require.Equal(t, []int64{1_300, 1_000, 1_000, 1_000, 500}, c.powers(5))
 	c.do(authority, tx.ValidatorUpdate{Key: public(50), Power: 0})
-	require.Equal(t, []int64{0, 10, 5}, c.powers(3))
+	require.Equal(t, []int64{0, 1_000, 1_000, 1_000, 500}, c.powers(5))
 	require.EqualValues(t, app.CodeStake, c.try(key(1), tx.Stake{Validator: public(50), Amount: 1}).Code, "nobody to lend weight to")
 	c.do(key(1), tx.Unstake{Validator: public(50), Amount: million})
-	c.do(authority, tx.ValidatorUpdate{Key: public(50), Power: 10})
-	require.Equal(t, []int64{10, 10, 5}, c.powers(3), "99 CNPY are too few")
+	c.do(authority, tx.ValidatorUpdate{Key: public(50), Power: 1_000})
+	require.Equal(t, []int64{1_000, 1_000, 1_000, 1_000, 500}, c.powers(5), "99 CNPY are too few")
 
 	c.do(key(1), tx.Stake{Validator: public(50), Amount: million})
 	_, told := c.run(&abci.RequestFinalizeBlock{Height: c.height + 1, Misbehavior: caught(50)})

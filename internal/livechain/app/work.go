@@ -98,11 +98,13 @@ func weigh(from source, keys [][]byte, today int64) ([]int64, error) {
 	return capped(powers, 1), nil
 }
 
+// fewestCapped is how many validators have to be there to stand the loss of one.
+const fewestCapped = 4
+
 // capped takes from the powers of four validators or more what would make so many of
 // them, be it the heaviest, a third of all: without those the others still decide.
 func capped(powers []int64, away int) []int64 {
-	const least = 4
-	if len(powers) < least {
+	if len(powers) < fewestCapped {
 		return powers
 	}
 	// Under the limit 1 all are equal, and the larger the limit, the larger the part

@@ -29,6 +29,8 @@ const (
 	AppVersion = 3
 	// DefaultMinFee is the least fee of a transaction: 0.001 tokens.
 	DefaultMinFee money.Amount = 1_000
+	// DefaultMinStake is the CNPY that has to be on a validator for its stakes to count.
+	DefaultMinStake = 1_000 * money.Unit
 	// DefaultVesting is how long the treasury unlocks, evenly, from genesis on.
 	DefaultVesting = 4 * 365 * 24 * time.Hour
 	// MaxValidators bounds the set: each block carries a signature of every one.
@@ -70,7 +72,7 @@ type Input struct {
 	Validators     []Validator
 	Policy         Policy
 	// ValidatorMinStake is the CNPY below which what is staked on a validator does not
-	// count; zero means that all counts.
+	// count; zero means DefaultMinStake.
 	ValidatorMinStake money.Amount
 }
 

@@ -26,7 +26,8 @@ type State struct {
 	// Authority is whose key may change the validators; nobody's when left out.
 	Authority livechain.Address `json:"authority,omitzero"`
 	Policy    Policy            `json:"policy,omitempty"`
-	// ValidatorMinStake is the CNPY below which a validator's stakes do not count.
+	// ValidatorMinStake is the CNPY below which a validator's stakes do not count;
+	// DefaultMinStake where it is left out.
 	ValidatorMinStake money.Amount `json:"validator_min_stake,omitzero"`
 }
 

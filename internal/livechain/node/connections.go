@@ -41,7 +41,7 @@ func (c checkingTogether) NewABCIClient() (abcicli.Client, error) {
 
 // mostWaiting bounds the transactions that wait for their check. Whoever brings
 // another one waits for room.
-const mostWaiting = 1 << 10
+const mostWaiting = 1 << 8
 
 // checker checks transactions in the order in which they come, and the signatures,
 // which are most of the work, of all that have come meanwhile together. Nobody waits
