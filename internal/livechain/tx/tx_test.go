@@ -118,8 +118,11 @@ func TestSignedTransactionsComeBack(t *testing.T) {
 func TestSince(t *testing.T) {
 	for _, body := range everyKind() {
 		want := uint64(1)
-		if p, is := body.Message.(tx.Proposal); is {
-			if _, is := p.Change.(tx.ValidatorUpdate); is {
+		switch m := body.Message.(type) {
+		case tx.Stake, tx.Unstake:
+			want = 3
+		case tx.Proposal:
+			if _, is := m.Change.(tx.ValidatorUpdate); is {
 				want = 2
 			}
 		}
