@@ -323,7 +323,7 @@ func (n *quorum) twoAtOnce(swaps *swapping) {
 }
 
 func (n *quorum) others(swaps *swapping) {
-	for _, v := range []victim{operatorPods(), apiPods(n.p)} {
+	for _, v := range []victim{operatorPods(n.p), apiPods(n.p)} {
 		list := &corev1.PodList{}
 		if err := n.p.List(context.Background(), list, client.InNamespace(v.namespace), v.labels); err != nil {
 			n.t.Fatal(err)

@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/uuid"
+	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -74,4 +76,16 @@ func (p *Platform) KillOne(ctx context.Context, namespace string, labels client.
 		return errors.New("no such pod")
 	}
 	return p.Delete(ctx, &list.Items[rand.IntN(len(list.Items))], client.GracePeriodSeconds(0))
+}
+
+// OperatorLeads reports whether an operator's pod that is there holds the lease by
+// which one of them works at a time. Its holder is named after its pod.
+func (p *Platform) OperatorLeads(ctx context.Context) bool {
+	lease := &coordinationv1.Lease{}
+	key := client.ObjectKey{Namespace: "lucid-system", Name: "lucid-operator"}
+	if p.Get(ctx, key, lease) != nil || lease.Spec.HolderIdentity == nil {
+		return false
+	}
+	pod, _, _ := strings.Cut(*lease.Spec.HolderIdentity, "_")
+	return pod != "" && p.Get(ctx, client.ObjectKey{Namespace: key.Namespace, Name: pod}, &corev1.Pod{}) == nil
 }
