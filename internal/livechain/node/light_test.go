@@ -23,6 +23,7 @@ import (
 	"github.com/lucid-blockchain/lucid/internal/livechain/app"
 	"github.com/lucid-blockchain/lucid/internal/livechain/client"
 	"github.com/lucid-blockchain/lucid/internal/livechain/genesis"
+	"github.com/lucid-blockchain/lucid/internal/livechain/node/nodetest"
 	"github.com/lucid-blockchain/lucid/internal/livechain/tx"
 	"github.com/lucid-blockchain/lucid/internal/money"
 )
@@ -453,7 +454,7 @@ func rootsOfTrust(t *testing.T, chain *running, hash string, trust client.Trust)
 	_, err = chain.TrustDocument(ctx, lighter, 0)
 	require.NoError(t, err, "the genesis' validator has signed, with another power by now")
 
-	gone, err := client.New("http://"+freeAddress(t), client.WithTimeout(time.Second))
+	gone, err := client.New("http://"+nodetest.FreeAddress(t), client.WithTimeout(time.Second))
 	require.NoError(t, err)
 	_, _, err = gone.TrustGenesis(ctx, hash, 0)
 	require.NotErrorIs(t, err, client.ErrUnproven)

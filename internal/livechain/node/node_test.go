@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/ed25519"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -21,6 +20,7 @@ import (
 	"github.com/lucid-blockchain/lucid/internal/livechain/client"
 	"github.com/lucid-blockchain/lucid/internal/livechain/genesis"
 	"github.com/lucid-blockchain/lucid/internal/livechain/node"
+	"github.com/lucid-blockchain/lucid/internal/livechain/node/nodetest"
 	"github.com/lucid-blockchain/lucid/internal/livechain/tx"
 	"github.com/lucid-blockchain/lucid/internal/money"
 )
@@ -39,14 +39,6 @@ var authority = ed25519.NewKeyFromSeed(bytes.Repeat([]byte{2}, ed25519.SeedSize)
 
 func holderAddress() livechain.Address {
 	return livechain.AddressOf(holder.Public().(ed25519.PublicKey))
-}
-
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer func() { require.NoError(t, listener.Close()) }()
-	return listener.Addr().String()
 }
 
 func document(t *testing.T, chainID string, validators ...genesis.Validator) (doc []byte, hash string) {
@@ -73,7 +65,7 @@ func newConfig(t *testing.T) (config node.Config, hash string) {
 	return node.Config{
 		Home: filepath.Join(dir, "home"), GenesisFile: file(t, dir, "genesis.json", doc),
 		NodeKeyFile: file(t, dir, "node_key.json", nodeKey), ValidatorKeyFile: file(t, dir, "validator.json", validatorKey),
-		RPCAddress: freeAddress(t), P2PAddress: freeAddress(t), Logger: testr.New(t),
+		RPCAddress: nodetest.FreeAddress(t), P2PAddress: nodetest.FreeAddress(t), Logger: testr.New(t),
 	}, hash
 }
 
@@ -117,6 +109,7 @@ func (r *running) await(height int64) (status client.Status) {
 	require.Eventually(r.t, func() bool {
 		select {
 		case err := <-r.done:
+			r.done <- err // for finish
 			r.t.Errorf("the node ended: %v", err)
 			return true
 		default:
@@ -147,7 +140,7 @@ func (r *running) awaitBalance(address livechain.Address, want money.Amount) {
 // From genesis to a transfer, and on after a restart.
 func TestNode(t *testing.T) {
 	config, hash := newConfig(t)
-	config.MetricsAddress = freeAddress(t)
+	config.MetricsAddress = nodetest.FreeAddress(t)
 	begin := time.Now()
 	first := start(t, config)
 	status := first.await(1)
@@ -262,7 +255,7 @@ func TestKeysAreTwoSecrets(t *testing.T) {
 }
 
 func TestClientWithoutAChain(t *testing.T) {
-	c, err := client.New("http://"+freeAddress(t), client.WithTimeout(time.Second))
+	c, err := client.New("http://"+nodetest.FreeAddress(t), client.WithTimeout(time.Second))
 	require.NoError(t, err)
 	_, err = c.Status(context.Background())
 	f, ok := fault.As(err)

@@ -15,6 +15,7 @@ import (
 	"github.com/lucid-blockchain/lucid/internal/livechain"
 	"github.com/lucid-blockchain/lucid/internal/livechain/client"
 	"github.com/lucid-blockchain/lucid/internal/livechain/node"
+	"github.com/lucid-blockchain/lucid/internal/livechain/node/nodetest"
 )
 
 // follower is a node without a vote beside the one of config.
@@ -30,7 +31,7 @@ func follower(t *testing.T, config node.Config) node.Config {
 	return node.Config{
 		Home: filepath.Join(dir, "home"), GenesisFile: config.GenesisFile,
 		NodeKeyFile: file(t, dir, "node_key.json", nodeKey), ValidatorKeyFile: file(t, dir, "validator.json", validatorKey),
-		RPCAddress: freeAddress(t), P2PAddress: freeAddress(t), Logger: config.Logger,
+		RPCAddress: nodetest.FreeAddress(t), P2PAddress: nodetest.FreeAddress(t), Logger: config.Logger,
 		Peers:     []string{id + "@" + config.P2PAddress},
 		StateSync: node.StateSync{Servers: []string{"http://" + config.RPCAddress}},
 	}
@@ -84,7 +85,7 @@ func TestJoiningByStateSync(t *testing.T) {
 	requireProvenByBoth(t, leader, joined, hash)
 	joined.finish()
 
-	second.StateSync.Servers = []string{"http://" + freeAddress(t)}
+	second.StateSync.Servers = []string{"http://" + nodetest.FreeAddress(t)}
 	joined = start(t, second)
 	leader.fill(&nonce, recipient, status.Height+3)
 	joined.await(status.Height + 3)
@@ -198,7 +199,7 @@ func TestRefusedRetentionAndStateSync(t *testing.T) {
 		{func(c *node.Config) { c.StateSync.TrustHeight, c.StateSync.TrustHash = 5, "ab" }, "64 hex digits", "a short hash"},
 		{func(c *node.Config) { c.StateSync.TrustHeight, c.StateSync.TrustHash = 5, "xyz" }, "64 hex digits", "not hex"},
 		{func(c *node.Config) { c.StateSync.Servers = []string{"ftp://x"} }, "starts with http", "not an endpoint"},
-		{func(c *node.Config) { c.StateSync.Servers = []string{"http://" + freeAddress(t)} }, "does not answer", "nobody there"},
+		{func(c *node.Config) { c.StateSync.Servers = []string{"http://" + nodetest.FreeAddress(t)} }, "does not answer", "nobody there"},
 	} {
 		t.Run(c.reason, func(t *testing.T) {
 			config, _ := newConfig(t)

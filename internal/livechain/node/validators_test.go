@@ -24,6 +24,7 @@ import (
 	"github.com/lucid-blockchain/lucid/internal/livechain/client"
 	"github.com/lucid-blockchain/lucid/internal/livechain/genesis"
 	"github.com/lucid-blockchain/lucid/internal/livechain/node"
+	"github.com/lucid-blockchain/lucid/internal/livechain/node/nodetest"
 )
 
 // network is a chain of several validators in this process, who find each other
@@ -56,7 +57,7 @@ func newNetwork(t *testing.T, size, born int) *network {
 		n.nodes[i] = node.Config{
 			Home:        filepath.Join(dir, name("home")),
 			NodeKeyFile: file(t, dir, name("node_key.json"), nodeKey), ValidatorKeyFile: file(t, dir, name("validator.json"), validatorKey),
-			RPCAddress: freeAddress(t), P2PAddress: freeAddress(t), ReadyAddress: freeAddress(t),
+			RPCAddress: nodetest.FreeAddress(t), P2PAddress: nodetest.FreeAddress(t), ReadyAddress: nodetest.FreeAddress(t),
 			PeersFile: n.list, Logger: logr.Discard(),
 		}
 	}
@@ -173,7 +174,7 @@ func TestFourValidators(t *testing.T) {
 	time.Sleep(3 * time.Second)
 	require.LessOrEqual(t, n.height(), halted+1, "half of the power commits nothing but what was under way")
 
-	n.nodes[2].P2PAddress = freeAddress(t)
+	n.nodes[2].P2PAddress = nodetest.FreeAddress(t)
 	n.tellPeers()
 	n.start(2)
 	n.start(3)

@@ -5,10 +5,13 @@ package nodetest
 import (
 	"context"
 	"crypto/ed25519"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
 	"path/filepath"
+	"strconv"
+	"sync"
 	"testing"
 	"time"
 
@@ -55,7 +58,7 @@ func Start(t testing.TB, in genesis.Input) *Chain {
 	c := &Chain{t: t, ID: in.ChainID, GenesisHash: hash, config: node.Config{
 		Home: filepath.Join(dir, "home"), GenesisFile: write(t, dir, "genesis.json", document),
 		NodeKeyFile: write(t, dir, "node_key.json", nodeKey), ValidatorKeyFile: write(t, dir, "validator.json", validatorKey),
-		RPCAddress: freeAddress(t), P2PAddress: freeAddress(t), Logger: logr.Discard(),
+		RPCAddress: FreeAddress(t), P2PAddress: FreeAddress(t), Logger: logr.Discard(),
 	}}
 	c.Endpoint = "http://" + c.config.RPCAddress
 	c.Client, err = client.New(c.Endpoint)
@@ -124,12 +127,29 @@ func (c *Chain) AwaitHeight(height int64) {
 	}
 }
 
-func freeAddress(t testing.TB) string {
+// given holds the ports that FreeAddress has returned in this process.
+var given sync.Map
+
+// FreeAddress is a local one that nobody listens on. Its port is below those that
+// systems take for outgoing connections, one of which could have it by the time that
+// a node listens, and is returned once.
+func FreeAddress(t testing.TB) string {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	must(t, err)
-	defer func() { must(t, listener.Close()) }()
-	return listener.Addr().String()
+	const first, count, tries = 20_000, 12_000, 1_000
+	for range tries {
+		port := first + rand.IntN(count)
+		if _, known := given.LoadOrStore(port, true); known {
+			continue
+		}
+		listener, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+		if err != nil {
+			continue
+		}
+		must(t, listener.Close())
+		return listener.Addr().String()
+	}
+	t.Fatal("no port is free")
+	return ""
 }
 
 func write(t testing.TB, dir, name string, content []byte) string {
